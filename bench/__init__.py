@@ -1,0 +1,1 @@
+"""Benchmarks: ratios against a peer or a bare tool, measured in the same run."""

@@ -27,7 +27,7 @@ class Problem(msgspec.Struct, frozen=True):
     severity: Literal["error", "warning"] = "error"
 
 
-class PipelineDefined(Event, tag="pipeline.defined"):
+class PipelineDefined(Event, frozen=True, tag="pipeline.defined"):
     """A pipeline was found, or its files changed, and it can run; this replaces its definition."""
 
     snapshot: str
@@ -44,7 +44,7 @@ class PipelineDefined(Event, tag="pipeline.defined"):
     enabled: bool = True
     requirements: tuple[str, ...] = ()
     python_version: str | None = None
-    env: dict[str, str] = {}
+    env: dict[str, str] = msgspec.field(default_factory=dict)
     cpu_limit: float | None = None
     memory_limit_bytes: int | None = None
     timeout_seconds: float | None = None
@@ -53,13 +53,13 @@ class PipelineDefined(Event, tag="pipeline.defined"):
     warnings: tuple[Problem, ...] = ()
 
 
-class PipelineBroken(Event, tag="pipeline.broken"):
+class PipelineBroken(Event, frozen=True, tag="pipeline.broken"):
     """A pipeline's files changed to something that cannot run; the last good definition stays in force."""
 
     problems: tuple[Problem, ...]
 
 
-class PipelineGone(Event, tag="pipeline.gone"):
+class PipelineGone(Event, frozen=True, tag="pipeline.gone"):
     """A pipeline's files are gone; its runs stay, new ones are refused."""
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime as dt
 from typing import Literal, TypeAlias
 
+import msgspec
+
 from events.base import Event, Stream
 
 Trigger = Literal["manual", "api", "cli", "schedule", "webhook", "downstream", "restart"]
@@ -37,7 +39,7 @@ def log_stream(run: str) -> Stream:
     return Stream("log", run)
 
 
-class RunRequested(Event, tag="run.requested"):
+class RunRequested(Event, frozen=True, tag="run.requested"):
     """Somebody or something asked for a run, and it was accepted; what it will execute is fixed here."""
 
     pipeline: str
@@ -49,7 +51,7 @@ class RunRequested(Event, tag="run.requested"):
     """Requirement lines (PEP 508) of requirements.txt or the PEP 723 block; empty means no environment."""
     python_version: str | None = None
     """`3.11`; None means the worker image's own."""
-    env: dict[str, str] = {}
+    env: dict[str, str] = msgspec.field(default_factory=dict)
     cpu_limit: float | None = None
     """Cores."""
     memory_limit_bytes: int | None = None
@@ -61,7 +63,7 @@ class RunRequested(Event, tag="run.requested"):
     trigger: Trigger = "manual"
 
 
-class AttemptBegun(Event, tag="run.attempt_begun"):
+class AttemptBegun(Event, frozen=True, tag="run.attempt_begun"):
     """A worker took the run from the queue and gave the attempt its number, counted from 1."""
 
     attempt: int
@@ -69,13 +71,13 @@ class AttemptBegun(Event, tag="run.attempt_begun"):
     """The container's name: the same (instance, run, attempt) always gives the same name."""
 
 
-class SetupStarted(Event, tag="run.setup_started"):
+class SetupStarted(Event, frozen=True, tag="run.setup_started"):
     """The attempt's environment is not ready yet; building it began."""
 
     attempt: int
 
 
-class SetupFinished(Event, tag="run.setup_finished"):
+class SetupFinished(Event, frozen=True, tag="run.setup_finished"):
     """The attempt's environment is ready (no event when the run needs none)."""
 
     attempt: int
@@ -86,7 +88,7 @@ class SetupFinished(Event, tag="run.setup_finished"):
     packages: int
 
 
-class ContainerStarted(Event, tag="run.container_started"):
+class ContainerStarted(Event, frozen=True, tag="run.container_started"):
     """The engine reports the attempt's container running."""
 
     attempt: int
@@ -99,7 +101,7 @@ class ContainerStarted(Event, tag="run.container_started"):
     """When the timeout fires; None means never."""
 
 
-class Progressed(Event, tag="run.progressed"):
+class Progressed(Event, frozen=True, tag="run.progressed"):
     """The script said how far it is (`::progress 3/10 text`)."""
 
     attempt: int
@@ -109,33 +111,33 @@ class Progressed(Event, tag="run.progressed"):
     text: str = ""
 
 
-class StepEntered(Event, tag="run.step_entered"):
+class StepEntered(Event, frozen=True, tag="run.step_entered"):
     """The script named the step it is in (`::step upload`)."""
 
     attempt: int
     name: str
 
 
-class CancelRequested(Event, tag="run.cancel_requested"):
+class CancelRequested(Event, frozen=True, tag="run.cancel_requested"):
     """Somebody asked for the run to stop."""
 
     by: str
 
 
-class TimedOut(Event, tag="run.timed_out"):
+class TimedOut(Event, frozen=True, tag="run.timed_out"):
     """The attempt's deadline passed."""
 
     attempt: int
 
 
-class StopSignalled(Event, tag="run.stop_signalled"):
+class StopSignalled(Event, frozen=True, tag="run.stop_signalled"):
     """The engine delivered a signal to the attempt's container."""
 
     attempt: int
     signal: Signal
 
 
-class LogGapDeclared(Event, tag="run.log_gap_declared"):
+class LogGapDeclared(Event, frozen=True, tag="run.log_gap_declared"):
     """Part of what the script printed is not in the log; this says where, why and how much."""
 
     attempt: int
@@ -147,7 +149,7 @@ class LogGapDeclared(Event, tag="run.log_gap_declared"):
     bytes: int | None = None
 
 
-class ContainerExited(Event, tag="run.container_exited"):
+class ContainerExited(Event, frozen=True, tag="run.container_exited"):
     """The attempt's container ended and its log is stored to the last line."""
 
     attempt: int
@@ -162,13 +164,13 @@ class ContainerExited(Event, tag="run.container_exited"):
     """Bytes of those lines as the script wrote them."""
 
 
-class RunSucceeded(Event, tag="run.succeeded"):
+class RunSucceeded(Event, frozen=True, tag="run.succeeded"):
     """The run is over: its script exited with 0."""
 
     attempt: int
 
 
-class RunFailed(Event, tag="run.failed"):
+class RunFailed(Event, frozen=True, tag="run.failed"):
     """The run is over and did not do its work."""
 
     attempt: int
@@ -179,7 +181,7 @@ class RunFailed(Event, tag="run.failed"):
     """The engine's or uv's own words, for reasons that have some."""
 
 
-class RunCancelled(Event, tag="run.cancelled"):
+class RunCancelled(Event, frozen=True, tag="run.cancelled"):
     """The run is over because somebody asked for it."""
 
     attempt: int
@@ -188,7 +190,7 @@ class RunCancelled(Event, tag="run.cancelled"):
     exit_code: int | None = None
 
 
-class ContainerRemoved(Event, tag="run.container_removed"):
+class ContainerRemoved(Event, frozen=True, tag="run.container_removed"):
     """The attempt's container is gone from the engine; nothing of the run is left to do."""
 
     attempt: int

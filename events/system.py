@@ -15,7 +15,7 @@ def environment(requirements_digest: str) -> Stream:
     return Stream("environment", requirements_digest)
 
 
-class ProcessStarted(Event, tag="system.process_started"):
+class ProcessStarted(Event, frozen=True, tag="system.process_started"):
     """A Fast-Flow process started."""
 
     role: str
@@ -24,14 +24,14 @@ class ProcessStarted(Event, tag="system.process_started"):
     host: str
 
 
-class ProcessStopped(Event, tag="system.process_stopped"):
+class ProcessStopped(Event, frozen=True, tag="system.process_stopped"):
     """A Fast-Flow process stopped as asked; a crash leaves no such event."""
 
     role: str
     host: str
 
 
-class EngineConnected(Event, tag="system.engine_connected"):
+class EngineConnected(Event, frozen=True, tag="system.engine_connected"):
     """The container engine answers, and the worker image is or is not there."""
 
     engine_version: str
@@ -40,13 +40,13 @@ class EngineConnected(Event, tag="system.engine_connected"):
     """None: the worker image is missing, runs wait."""
 
 
-class EngineLost(Event, tag="system.engine_lost"):
+class EngineLost(Event, frozen=True, tag="system.engine_lost"):
     """The container engine stopped answering; runs wait, nothing is concluded about running ones."""
 
     detail: str
 
 
-class EnvironmentReady(Event, tag="environment.ready"):
+class EnvironmentReady(Event, frozen=True, tag="environment.ready"):
     """An environment was built, or found built, for a list of requirements."""
 
     environment: str
@@ -56,7 +56,7 @@ class EnvironmentReady(Event, tag="environment.ready"):
     seconds: float
 
 
-class EnvironmentFailed(Event, tag="environment.failed"):
+class EnvironmentFailed(Event, frozen=True, tag="environment.failed"):
     """An environment could not be built."""
 
     requirements: tuple[str, ...]

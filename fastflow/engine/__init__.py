@@ -109,7 +109,7 @@ class Engine(Protocol):
         """Who answers, whether its clock agrees with ours, and whether it has the image."""
 
     async def create(self, job: Job) -> Observed:
-        """Create, or find the container of that name already created by us. Raises ImageMissing, NameTaken."""
+        """Create, or find that name already created by us. Raises ImageMissing, NameTaken, EngineRefused."""
 
     async def start(self, name: str) -> Observed:
         """Start; starting a running container changes nothing. Raises EngineRefused, ContainerGone."""
@@ -127,7 +127,7 @@ class Engine(Protocol):
         """Names of containers something happened to: hints that may be lost or repeated."""
 
     def logs(self, name: str, since: int, *, follow: bool) -> AsyncIterator[Sequence[Piece]]:
-        """Pieces at or after `since` (nanoseconds, inclusive, 0 for all), in the engine's order per stream.
+        """Pieces at or after `since` (nanoseconds, inclusive, 0 for all), in the order of each stream.
 
         A clean end proves nothing; closing the iterator closes the connection. Raises ContainerGone.
         """
