@@ -1,0 +1,6 @@
+import itertools
+import time
+
+for number in itertools.count():
+    print(f"tick {number}", flush=True)
+    time.sleep(0.01)
