@@ -30,14 +30,17 @@ def free_port() -> int:
 class Program:
     """`fastflow up` on a data folder of its own."""
 
-    def __init__(self, data: Path) -> None:
+    def __init__(self, data: Path, pipelines: Path = PIPELINES, **settings: str) -> None:
         self.data = data
+        self.pipelines = pipelines
+        self.settings = settings
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.process: asyncio.subprocess.Process | None = None
+        self.instance = ""
 
-    async def start(self) -> None:
-        """Start, and return when it says it is ready."""
+    async def start(self, role: str = "up") -> None:
+        """Start; `ready` says when it answers."""
         environ = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"}
         environ |= {
             "PORT": str(self.port),
@@ -52,12 +55,14 @@ class Program:
     async def ready(self) -> None:
         """Return when `/health` says that everything is there and the pipelines are known."""
         deadline = time.monotonic() + START_TIMEOUT_SECONDS
+        expected = len([*self.pipelines.glob("*.py"), *self.pipelines.glob("*/main.py")])
         async with httpx.AsyncClient(base_url=self.url) as client:
             while time.monotonic() < deadline:
                 with contextlib.suppress(httpx.TransportError):
-                    if (await client.get("/health")).is_success:
+                    if (health := await client.get("/health")).is_success:
+                        self.instance = health.json()["instance"]
                         found = (await client.get("/api/pipelines")).json()
-                        if len(found["pipelines"]) >= len(list(PIPELINES.glob("*.py"))):
+                        if len(found["pipelines"]) >= expected:
                             return
                 await asyncio.sleep(0.02)
         message = f"Fast-Flow was not ready after {START_TIMEOUT_SECONDS} s"
@@ -96,6 +101,19 @@ async def program() -> AsyncIterator[Program]:
             yield running
         finally:
             await running.stop()
+
+
+async def line_beyond(client: httpx.AsyncClient, run: str, number: int) -> int:
+    """Wait until the live log has a line after `number`; the last line's number by then."""
+    headers = {"last-event-id": str(number)}
+    async with client.stream(
+        "GET", f"/api/runs/{run}/logs/stream", params={"all": 1}, headers=headers
+    ) as stream:
+        async for line in stream.aiter_lines():
+            if line.startswith("id:"):
+                return int(line[3:])
+    message = f"the log of {run} ended at line {number}"
+    raise EOFError(message)
 
 
 async def finished(client: httpx.AsyncClient, run: str) -> dict[str, object]:
