@@ -49,7 +49,7 @@ class Program:
             "LOG_LEVEL": "warning",
         }
         self.process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "fastflow", "up", env=environ
+            sys.executable, "-m", "fastflow", role, env=environ
         )
 
     async def ready(self) -> None:
