@@ -45,8 +45,9 @@ class Program:
         environ |= {
             "PORT": str(self.port),
             "DATA_DIR": str(self.data),
-            "PIPELINES_DIR": str(PIPELINES),
+            "PIPELINES_DIR": str(self.pipelines),
             "LOG_LEVEL": "warning",
+            **self.settings,
         }
         self.process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "fastflow", role, env=environ
