@@ -1,15 +1,13 @@
-"""The run decider: what may happen to a run next, given what happened so far."""
+"""What can be asked or reported of a run, and what is known of one; `run_rules` decides."""
 
 from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-from typing import Literal, TypeAlias, assert_never
+from typing import Literal, TypeAlias
 
-from events import run as happened
 from events.errors import Invalid, NotFound, NotPossibleNow
 from events.run import FailureReason, GapCause, RunEvent, RunRequested, Signal, StopCause
-from fastflow.domain.decider import Decider
 
 Events: TypeAlias = tuple[RunEvent, ...]
 
@@ -166,6 +164,8 @@ class Waiting:
     """Accepted, in the queue."""
 
     request: RunRequested
+    attempts: int = 0
+    """Attempts already made."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -176,6 +176,10 @@ class StopOrder:
     by: str
 
 
+Gap: TypeAlias = tuple[int, GapCause, int]
+"""(attempt, cause, the last line before it): what makes a declared gap the same gap."""
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Active:
     """An attempt is under way."""
@@ -183,13 +187,18 @@ class Active:
     request: RunRequested
     attempt: int
     container: str
+    setting_up: bool = False
     environment: str | None = None
+    container_id: str | None = None
+    """None until the engine reports the container running; so are the two times."""
     started_at: dt.datetime | None = None
-    """None until the engine reports the container running."""
     deadline: dt.datetime | None = None
+    progress: tuple[float, float | None, str] | None = None
+    step: str | None = None
     stop: StopOrder | None = None
-    killed: bool = False
-    """KILL was delivered."""
+    signalled: Signal | None = None
+    """The last signal delivered: KILL stays KILL."""
+    gaps: frozenset[Gap] = frozenset()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -201,6 +210,7 @@ class Over:
     container: str | None
     """None when nothing is left on the engine."""
     status: Literal["SUCCESS", "FAILED", "CANCELLED"]
+    gaps: frozenset[Gap] = frozenset()
 
 
 RunState: TypeAlias = Unborn | Waiting | Active | Over
@@ -219,4 +229,24 @@ class KeyReused(Invalid):
 
 
 class StaleAttempt(NotPossibleNow):
-    """This is about an attempt that is not the present one."""
+    """This is about an attempt that has not begun."""
+
+
+class SecondContainer(NotPossibleNow):
+    """Another container of this attempt was started before."""
+
+
+class NotStarted(NotPossibleNow):
+    """This attempt's container has not been reported running."""
+
+
+class NoDeadline(NotPossibleNow):
+    """This attempt has no deadline."""
+
+
+class NoStopOrder(NotPossibleNow):
+    """Nobody asked for this run to stop."""
+
+
+class StillActive(NotPossibleNow):
+    """This attempt is under way; its container is needed."""
