@@ -157,7 +157,7 @@ def _declare_gap(command: DeclareLogGap, state: RunState) -> Events:
     under_way = _under_way(command.attempt, state)
     known = state if isinstance(state, Over) else under_way
     gap = (command.attempt, command.cause, command.after_line)
-    if known is None or gap in known.gaps:
+    if known is None or not command.attempt or gap in known.gaps:
         return ()
     attempt, cause, after_line = gap
     size = {"lines": command.lines, "bytes": command.bytes}
