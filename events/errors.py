@@ -8,22 +8,35 @@ FastFlowError
 ├── VersionConflict         somebody was faster; decide again on the newer state
 ├── LeaseLost               another process took over this work; stop doing it
 ├── Unavailable             a part we need is away; try again later
-│   ├── DatabaseAway
+│   ├── DatabaseAway        (these three are defined beside the database, in sql.errors)
+│   │   └── OutcomeUnknown
 │   ├── StorageFull
 │   └── EngineAway          (fastflow.engine)
+├── MigrationRefused        the database's schema does not fit this release
 └── Damaged                 something that must never happen was found; a person has to look
     └── UnknownEvent
 """
 
 from __future__ import annotations
 
+from sql.errors import DatabaseAway, FastFlowError, MigrationRefused, StorageFull, Unavailable
 
-class FastFlowError(Exception):
-    """Something in Fast-Flow failed."""
-
-    def __str__(self) -> str:
-        """The words given, else the docstring's first line."""
-        return super().__str__() or (type(self).__doc__ or "").partition("\n")[0]
+__all__ = [
+    "Damaged",
+    "DatabaseAway",
+    "FastFlowError",
+    "Invalid",
+    "LeaseLost",
+    "MigrationRefused",
+    "NotFound",
+    "NotPossibleNow",
+    "OutcomeUnknown",
+    "Rejected",
+    "StorageFull",
+    "Unavailable",
+    "UnknownEvent",
+    "VersionConflict",
+]
 
 
 class Rejected(FastFlowError):
@@ -50,16 +63,8 @@ class LeaseLost(FastFlowError):
     """Another process has taken over this work."""
 
 
-class Unavailable(FastFlowError):
-    """A part Fast-Flow needs is not available right now; nothing was lost, try again."""
-
-
-class DatabaseAway(Unavailable):
-    """The database does not answer; runs go on, nothing is lost, try again in a moment."""
-
-
-class StorageFull(Unavailable):
-    """The database's disk is full; nothing acknowledged was lost, new work waits for space."""
+class OutcomeUnknown(DatabaseAway):
+    """The database went away while this was being stored; repeating it with the same id is safe."""
 
 
 class Damaged(FastFlowError):

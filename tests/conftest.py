@@ -1,0 +1,106 @@
+"""What the tests stand on: a real PostgreSQL, and one fresh database per test."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import uuid
+from collections.abc import AsyncIterator
+from typing import Any
+
+import asyncpg
+import pytest
+
+from events.store import EventStore
+from events.wake import Wake
+from sql.database import Database
+from sql.migrate import migrate
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if isinstance(item, pytest.Function) and "postgres" in item.fixturenames:
+            item.add_marker(pytest.mark.postgres)
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> tuple[str, dict[str, Any]]:
+    return "asyncio", {"use_uvloop": False}
+
+
+@pytest.fixture(scope="session")
+async def postgres(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
+    """The address of a server for tests: TEST_DATABASE_URL, or the embedded one in a temporary folder."""
+    dsn = os.environ.get("TEST_DATABASE_URL")
+    if dsn:
+        yield dsn
+        return
+    from sql.embedded import EmbeddedPostgres
+
+    server = EmbeddedPostgres(pathlib.Path(tmp_path_factory.mktemp("postgres")))
+    try:
+        yield await server.start()
+    finally:
+        await server.stop()
+
+
+@pytest.fixture(scope="session")
+async def template(postgres: str) -> AsyncIterator[str]:
+    """The name of a migrated database that each test gets a copy of."""
+    name = f"fastflow_test_{uuid.uuid4().hex[:12]}_template"
+    await administer(postgres, f"create database {name}")
+    await migrate(database_dsn(postgres, name))
+    yield name
+    await administer(postgres, f"drop database {name} with (force)")
+
+
+@pytest.fixture
+async def empty_dsn(postgres: str) -> AsyncIterator[str]:
+    """A database of the test's own, without any schema."""
+    name = f"fastflow_test_{uuid.uuid4().hex[:12]}"
+    await administer(postgres, f"create database {name}")
+    yield database_dsn(postgres, name)
+    await administer(postgres, f"drop database {name} with (force)")
+
+
+@pytest.fixture
+async def dsn(postgres: str, template: str) -> AsyncIterator[str]:
+    """A migrated database of the test's own."""
+    name = f"fastflow_test_{uuid.uuid4().hex[:12]}"
+    await administer(postgres, f"create database {name} template {template}")
+    yield database_dsn(postgres, name)
+    await administer(postgres, f"drop database {name} with (force)")
+
+
+@pytest.fixture
+async def database(dsn: str) -> AsyncIterator[Database]:
+    opened = await Database.open(dsn)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+async def wake(database: Database) -> AsyncIterator[Wake]:
+    async with Wake(database) as running:
+        yield running
+
+
+@pytest.fixture
+async def store(database: Database, wake: Wake) -> AsyncIterator[EventStore]:
+    async with EventStore(database, wake) as running:
+        yield running
+
+
+def database_dsn(server: str, name: str) -> str:
+    """The address of another database of the same server."""
+    from urllib.parse import urlsplit
+
+    return urlsplit(server)._replace(path=f"/{name}").geturl()
+
+
+async def administer(server: str, statement: str) -> None:
+    connection = await asyncpg.connect(server, command_timeout=30)
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()
