@@ -1,0 +1,1 @@
+"""The log path: what a container prints becomes numbered lines in stored chunks, each exactly once."""
