@@ -98,20 +98,21 @@ class Appender(Generic[R]):
         self._arrived.clear()
         if self._closed:
             self._drained.set()
-        outage = self._database.outage
-        if not await came(self._arrived, PROBE_EVERY_SECONDS) and outage and outage.kind == "full":
+        if await came(self._arrived, PROBE_EVERY_SECONDS):
+            return
+        if self._away_since is not None or self._database.outage is not None:
             await self._probe()
 
     async def _probe(self) -> None:
-        """Nobody asks for anything, so find out whether there is room again."""
+        """Nobody asks for anything, so find out whether the outage is over."""
         try:
             connection = await self._connected()
-            await connection.execute(_partition_queries.probe_storage)
-        except Exception as error:
-            if self._database.failure(error, self._connection) is None:
-                raise
-            self._disconnect()
+            with self._database.translating(connection):
+                await connection.execute(_partition_queries.probe_storage)
+        except Unavailable as error:
+            _log.info("appender.outage_goes_on", lane=self._lane.name, reason=str(error))
         else:
+            self._away_since = None
             self._database.stored()
 
     async def _store(self) -> None:
@@ -121,7 +122,8 @@ class Appender(Generic[R]):
             try:
                 await self._connected()
                 rows = await self._fetch(*self._lane.arguments(self._batch), timeout=STATEMENT_SECONDS_MAX)
-            except DatabaseAway as error:
+            except Unavailable as error:
+                # it was not even sent
                 self._lose_patience(error)
             except Exception as error:  # noqa: BLE001
                 await self._take_failure(error)
@@ -136,11 +138,13 @@ class Appender(Generic[R]):
 
     async def _connected(self) -> Connection:
         if self._connection is None or self._connection.is_closed():
-            self._connection = await self._database.connect(
+            connection = await self._database.connect(
                 synchronous_commit=self._lane.synchronous_commit,
                 application_name=f"fastflow append {self._lane.name}",
             )
-            self._fetch = (await self._connection.prepare(self._lane.statement)).fetch
+            with self._database.translating(connection):
+                self._fetch = (await connection.prepare(self._lane.statement)).fetch
+            self._connection = connection
         return self._connection
 
     def _disconnect(self) -> None:
@@ -182,10 +186,10 @@ class Appender(Generic[R]):
         _log.warning("appender.partition_missing")
         try:
             connection = await self._connected()
-            await connection.execute(_partition_queries.add_log_partition, STEP_POSITIONS, AHEAD)
-        except Exception as error:
-            if self._database.failure(error, self._connection) is None:
-                raise
+            with self._database.translating(connection):
+                await connection.execute(_partition_queries.add_log_partition, STEP_POSITIONS, AHEAD)
+        except Unavailable as error:
+            _log.warning("appender.partition_not_added", reason=str(error))
 
     def _lose_patience(self, error: Exception) -> None:
         """Refuse those who waited too long for a database that is away."""

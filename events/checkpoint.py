@@ -22,7 +22,7 @@ async def load(database: Database, name: str) -> int:
 
 
 async def advance(connection: Connection, name: str, from_: int, to: int) -> bool:
-    """Move a checkpoint in the caller's transaction; False means it was not at `from_`: roll back, load again."""
+    """Move a checkpoint in the caller's transaction; False: it is elsewhere, so roll back."""
     return await connection.fetchval(_queries.advance, name, from_, to) is not None
 
 

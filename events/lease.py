@@ -16,7 +16,7 @@ from typing import Self
 import structlog
 
 import sql
-from events.errors import DatabaseAway, FastFlowError
+from events.errors import Unavailable
 from events.requests import Fence
 from events.signal import came
 from sql.database import Connection, Database
@@ -81,31 +81,32 @@ class Lease:
             self._disconnect()
 
     async def _take(self) -> bool:
-        """Ask until the lease is ours (true) or the connection breaks (false)."""
+        """Whether the lease is ours; otherwise the connection broke."""
         try:
             connection = await self._connected()
-            await connection.add_listener(CHANNEL, self._on_release)
-            holder_gone = False
-            while True:
-                released = self._released
-                released.clear()
-                before = time.monotonic()
-                row = await connection.fetchrow(_queries.take, self.name, self.owner, self._ttl, holder_gone)
-                if row is None:
-                    raise DatabaseAway
-                if row["epoch"] is not None:
-                    self.epoch = row["epoch"]
-                    self._trusted_until = before + self._trust_seconds
-                    await connection.remove_listener(CHANNEL, self._on_release)
-                    return True
-                # a session that ended just now may be on its way back; at the second look it is not
-                holder_gone = row["holder_gone"]
-                await came(released, ASK_EVERY_SECONDS)
-        except Exception as error:
-            self._excuse(error)
-            self._disconnect()
-            await asyncio.sleep(RETRY_SECONDS)
+            with self._database.translating(connection):
+                await self._ask(connection)
+        except Unavailable as error:
+            await self._pause(error)
             return False
+        return True
+
+    async def _ask(self, connection: Connection) -> None:
+        """Return when the lease is ours."""
+        await connection.add_listener(CHANNEL, self._on_release)
+        holder_gone = False
+        while True:
+            self._released.clear()
+            before = time.monotonic()
+            rows = await connection.fetch(_queries.take, self.name, self.owner, self._ttl, holder_gone)
+            epoch, holder_gone = rows[0]
+            if epoch is not None:
+                self.epoch = epoch
+                self._trusted_until = before + self._trust_seconds
+                await connection.remove_listener(CHANNEL, self._on_release)
+                return
+            # a session that ended just now may be on its way back; at the next look it is not
+            await came(self._released, ASK_EVERY_SECONDS)
 
     async def _renew(self) -> None:
         while not self.lost.is_set():
@@ -117,13 +118,12 @@ class Lease:
     async def _renew_once(self) -> None:
         before = time.monotonic()
         try:
-            async with asyncio.timeout(max(RETRY_SECONDS, self._trusted_until - before)):
-                connection = await self._connected()
-                epoch = await connection.fetchval(_queries.renew, self.name, self.epoch, self._ttl)
-        except Exception as error:
-            self._excuse(error)
-            self._disconnect()
-            await asyncio.sleep(RETRY_SECONDS)
+            with self._database.translating(self._connection):
+                async with asyncio.timeout(max(RETRY_SECONDS, self._trusted_until - before)):
+                    connection = await self._connected()
+                    epoch = await connection.fetchval(_queries.renew, self.name, self.epoch, self._ttl)
+        except Unavailable as error:
+            await self._pause(error)
             return
         if epoch is None:
             self._lose("taken over")
@@ -139,10 +139,11 @@ class Lease:
         if self._connection is None or self._connection.is_closed() or self.lost.is_set():
             return
         try:
-            async with asyncio.timeout(RELEASE_SECONDS_MAX):
-                await self._connection.fetchval(_queries.release, self.name, self.epoch)
-        except Exception as error:
-            self._excuse(error)
+            with self._database.translating(self._connection):
+                async with asyncio.timeout(RELEASE_SECONDS_MAX):
+                    await self._connection.fetchval(_queries.release, self.name, self.epoch)
+        except Unavailable as error:
+            _log.warning("lease.not_released", lease=self.name, reason=str(error))
 
     async def _connected(self) -> Connection:
         if self._connection is None or self._connection.is_closed():
@@ -160,11 +161,7 @@ class Lease:
         if name == self.name:
             self._released.set()
 
-    def _excuse(self, error: Exception) -> None:
-        """Let an outage pass; anything else is a fault of ours."""
-        failure = (
-            error if isinstance(error, FastFlowError) else self._database.failure(error, self._connection)
-        )
-        if failure is None:
-            raise error
-        _log.warning("lease.retrying", lease=self.name, reason=str(failure))
+    async def _pause(self, error: Unavailable) -> None:
+        _log.warning("lease.retrying", lease=self.name, reason=str(error))
+        self._disconnect()
+        await asyncio.sleep(RETRY_SECONDS)

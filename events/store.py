@@ -113,7 +113,7 @@ class EventStore:
         *,
         fence: Fence | None = None,
     ) -> Appended:
-        """Append lines that begin right after the log's last one; lines that are there already are a duplicate.
+        """Append lines that begin right after the log's last one; lines already there are a duplicate.
 
         Waits out every outage. The commit is asynchronous: a crash of the database may take the last ones
         back, so end with `settle_log`. Raises VersionConflict (read `last_line` again), LeaseLost.
@@ -171,7 +171,7 @@ class EventStore:
     async def read_window(
         self, after: int, page: int, types: frozenset[str] | None
     ) -> tuple[list[Recorded[Event]], int]:
-        """The wanted among the next `page` events of the control lane, and the position of the last looked at.
+        """The wanted among the next `page` events of the control lane, and the position of the last of all.
 
         Types this release does not know are passed over, as a newer release's are none of its business.
         """

@@ -15,7 +15,7 @@ from typing import Any, Self
 import structlog
 
 import sql
-from events.errors import DatabaseAway, FastFlowError
+from events.errors import DatabaseAway, Unavailable
 from events.signal import Signal, came
 from sql.database import Connection, Database
 
@@ -135,17 +135,14 @@ class Wake:
                 connection = await self._database.connect(
                     synchronous_commit="off", application_name="fastflow wake"
                 )
-                await self._listen(connection)
-                pause = RECONNECT_SECONDS_MIN
-                self._tell(frozenset({EVERYTHING}))
-                await self._serve(connection)
-            except FastFlowError as error:
-                self._report(error)
-            except Exception as error:
-                failure = self._database.failure(error, connection)
-                if failure is None:
-                    raise
-                self._report(failure)
+                with self._database.translating(connection):
+                    await self._listen(connection)
+                    pause = RECONNECT_SECONDS_MIN
+                    # what was said meanwhile was not heard
+                    self._tell(frozenset({EVERYTHING}))
+                    await self._serve(connection)
+            except Unavailable as error:
+                _log.warning("wake.reconnecting", reason=str(error))
             finally:
                 if connection is not None:
                     connection.terminate()
@@ -211,9 +208,6 @@ class Wake:
     def _on_stale(self, _: Any, pid: int, __: str, payload: object) -> None:
         if pid != self._own_pid:
             self._tell(frozenset(str(payload).split("\n")))
-
-    def _report(self, error: FastFlowError) -> None:
-        _log.warning("wake.reconnecting", reason=str(error))
 
 
 def _payloads(topics: Iterable[str]) -> Iterator[str]:

@@ -6,12 +6,12 @@ import asyncio
 import contextlib
 import dataclasses
 import datetime as dt
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Literal
 
 import asyncpg
 
-from sql.errors import DatabaseAway, FastFlowError, StorageFull
+from sql.errors import DatabaseAway, StorageFull, Unavailable
 from sql.faults import Connection, Fault, fault
 
 __all__ = ["Connection", "Database", "Fault", "Outage"]
@@ -79,17 +79,15 @@ class Database:
     @contextlib.asynccontextmanager
     async def acquire(self) -> AsyncIterator[Connection]:
         """Lend a pooled connection; raises DatabaseAway and StorageFull for errors inside the block too."""
-        connection: Connection | None = None
-        try:
+        with self.translating():
             async with self._pool.acquire(timeout=ACQUIRE_SECONDS_MAX) as connection:
                 try:
-                    yield connection
-                except TimeoutError:
+                    with self.translating(connection):
+                        yield connection
+                except (Unavailable, asyncio.CancelledError):
                     # the server may hang, and with it the polite way to give a connection back
                     connection.terminate()
                     raise
-        except Exception as error:
-            raise self.failure(error, connection) or error from error
         self.answered()
 
     async def connect(
@@ -127,7 +125,18 @@ class Database:
         except TimeoutError:
             self._pool.terminate()
 
-    def failure(self, error: BaseException, connection: Connection | None = None) -> FastFlowError | None:
+    @contextlib.contextmanager
+    def translating(self, connection: Connection | None = None) -> Iterator[None]:
+        """Raise DatabaseAway or StorageFull where the block shows that the database is."""
+        try:
+            yield
+        except Exception as error:
+            failure = self.failure(error, connection)
+            if failure is None:
+                raise
+            raise failure from error
+
+    def failure(self, error: BaseException, connection: Connection | None = None) -> Unavailable | None:
         """What an error of a statement means to its asker; remembers the outage it shows."""
         match fault(error, connection):
             case Fault.AWAY:

@@ -131,7 +131,11 @@ create function fastflow.append(
     event_ids uuid[],
     datas text[]
 ) returns table (request integer, status text, "position" bigint, version bigint)
-language plpgsql as $$
+language plpgsql
+-- a plan made while the tables were small is kept while they grow
+set enable_seqscan = off
+set plan_cache_mode = force_generic_plan
+as $$
 #variable_conflict use_column
 declare
     head_before bigint;
@@ -251,7 +255,11 @@ create function fastflow.append_log(
     leases text[],
     epochs bigint[]
 ) returns table (request integer, status text, "position" bigint, version bigint)
-language plpgsql as $$
+language plpgsql
+-- a plan made while the tables were small is kept while they grow
+set enable_seqscan = off
+set plan_cache_mode = force_generic_plan
+as $$
 #variable_conflict use_column
 declare
     head_before bigint;
