@@ -3,9 +3,9 @@
 `DOUBLE_LINES`, `DOUBLE_ERROR_LINES` (how many numbered lines to print), `DOUBLE_STDOUT`, `DOUBLE_STDERR`
 (base64 of bytes to print), `DOUBLE_EXIT_CODE`, `DOUBLE_HOLD` (runs until signalled or released),
 `DOUBLE_IGNORE_TERM`, `DOUBLE_MEMORY` (bytes it takes), `DOUBLE_OOM` (`main` or `child` is killed for memory),
-`DOUBLE_EARLY_END` (a followed log ends cleanly after so many pieces, whatever there is). The command
-`no-such-command` cannot be started. The engine outlives its users' crashes, as a daemon does: keep the
-object, build the rest anew.
+`DOUBLE_EARLY_END` (a followed log ends cleanly after so many pieces, whatever there is), `DOUBLE_START_FAIL`
+(the words with which every start is refused). The command `no-such-command` ends with 127, as init makes it.
+The engine outlives its users' crashes, as a daemon does: keep the object, build the rest anew.
 """
 
 from __future__ import annotations
@@ -73,13 +73,12 @@ class DoubleEngine:
         """Start once; a second start changes nothing."""
         await self._call()
         container = self._container(name)
-        if container.state == "created" and not container.error:
-            if not container.start():
-                raise EngineRefused(container.error)
+        if container.state == "created":
+            if words := container.job.env.get("DOUBLE_START_FAIL"):
+                raise EngineRefused(words)
+            container.start()
             self.starts.append(name)
             self._hint(name)
-        elif container.error:
-            raise EngineRefused(container.error)
         return container.observed()
 
     async def observe(self, name: str) -> Observed:
@@ -96,7 +95,7 @@ class DoubleEngine:
         """Return when the container has ended."""
         await self._call()
         container = self._container(name)
-        while not container.ended:
+        while container.state != "exited":
             await self._change(container)
             if container.removed:
                 raise ContainerGone(f"No such container: {name}")

@@ -12,6 +12,7 @@ from typing import Literal
 from fastflow.engine import STDERR, STDOUT, Job, Observed, Piece
 
 PIECE_BYTES = 16_384
+NO_SUCH_COMMAND = "no-such-command"
 KILLED, TERMINATED, NOT_FOUND = 137, 143, 127
 
 
@@ -39,7 +40,6 @@ class DoubleContainer:
     def __init__(self, job: Job, image_digest: str, clock: Clock) -> None:
         self.job = job
         self.state: Literal["created", "running", "exited"] = "created"
-        self.error = ""
         self.removed = False
         self.pieces: list[Piece] = []
         self._image = image_digest
@@ -51,11 +51,6 @@ class DoubleContainer:
         self._out_of_memory = False
         self._unfinished: dict[int, tuple[int, bytes]] = {}
         self._change = asyncio.Event()
-
-    @property
-    def ended(self) -> bool:
-        """Nothing more will happen by itself: exited, or it could never start."""
-        return self.state == "exited" or bool(self.error)
 
     @property
     def follow_pieces_max(self) -> int | None:
@@ -76,20 +71,18 @@ class DoubleContainer:
             finished_at=self._finished_at,
             exit_code=self._exit_code,
             out_of_memory=self._out_of_memory,
-            error=self.error,
         )
 
-    def start(self) -> bool:
-        """Run the script as far as it goes by itself; False when it cannot be started."""
-        if self.job.command[:1] == ("no-such-command",):
-            self.error = 'exec: "no-such-command": executable file not found in $PATH'
-            self._exit_code = NOT_FOUND
-            self.changed()
-            return False
+    def start(self) -> None:
+        """Run the script as far as it goes by itself."""
+        env = self.job.env
         self.state = "running"
         self._started_at = self._clock.moment()
+        if self.job.command[:1] == (NO_SUCH_COMMAND,):
+            self.write(STDERR, b"[FATAL tini (7)] exec no-such-command failed: No such file or directory\n")
+            self.end(NOT_FOUND)
+            return
         self._print_all()
-        env = self.job.env
         limit = self.job.memory_limit_bytes
         killed = limit is not None and int(env.get("DOUBLE_MEMORY", "0")) > limit
         self._out_of_memory = killed or "DOUBLE_OOM" in env
@@ -98,7 +91,6 @@ class DoubleContainer:
         elif "DOUBLE_HOLD" not in env:
             self.release(None)
         self.changed()
-        return True
 
     def write(self, stream: int, data: bytes) -> None:
         """The script prints; an unfinished line stays unseen until its newline, 16 KiB or the exit."""

@@ -1,4 +1,4 @@
-"""Jobs for engine tests: the same environment steers the double and, through a small script, a real container."""
+"""Jobs for engine tests: the same environment steers the double and, by a small script, a real container."""
 
 from __future__ import annotations
 

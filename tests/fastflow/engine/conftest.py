@@ -1,0 +1,43 @@
+"""Both engines for the contract suite; whatever a test leaves on the real one goes with the test session."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+from fastflow.engine import Engine
+from fastflow.engine.docker import DockerEngine
+from fastflow.engine.double import DoubleEngine
+from tests.fastflow.engine.jobs import INSTANCE
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(params=["double", pytest.param("docker", marks=pytest.mark.docker)])
+async def engine(request: pytest.FixtureRequest) -> AsyncIterator[Engine]:
+    made: Engine = DoubleEngine() if request.param == "double" else DockerEngine()
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+async def docker_engine() -> AsyncIterator[DockerEngine]:
+    made = DockerEngine()
+    yield made
+    await made.close()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _nothing_left_behind() -> Iterator[None]:
+    yield
+    label = f"label=fastflow-instance={INSTANCE}"
+    listed = subprocess.run(
+        ["docker", "ps", "-aq", "--filter", label], capture_output=True, text=True, check=False, timeout=60
+    ).stdout.split()
+    if listed:
+        subprocess.run(["docker", "rm", "-f", *listed], capture_output=True, check=False, timeout=60)
