@@ -87,11 +87,12 @@ class Lines:
 
 
 class _Source:
-    """One stream: its cursor, its unfinished line, and how much of it is coming a second time."""
+    """One stream: its cursor, its unfinished line, and how much of it is coming a second time.
+
+    `special` is set while a piece may be anything but one whole new line.
+    """
 
     __slots__ = (
-        "_cut",
-        "_forgotten",
         "_part",
         "_parts",
         "_seen",
@@ -111,7 +112,6 @@ class _Source:
         self._part = part
         self.time, self.taken = cursor
         self.lowest = self.time
-        self._forgotten = False
 
     def catch_up(self, since: int) -> None:
         """Forget the unfinished line and expect pieces from `since` on, again."""
@@ -133,20 +133,15 @@ class _Source:
         """The lines one piece completes, whatever state the stream is in."""
         if self.catching_up and self._was_taken(at, text):
             return
-        if self._forgotten:
-            yield self._line(self.whole)
         ended = text[-1:] == b"\n"
         body = text[:-1] if ended else text
         if self._size + len(body) > PART_BYTES_MAX:
-            yield self._line(self._part, goes_on=True)
+            yield self._line(self._part)
         self._keep(at, body)
         if ended:
             yield self._line(self.whole)
         elif len(text) < PIECE_BYTES:
-            if self._cut:
-                self._forgotten = True
-            else:
-                yield self._line(self.whole if len(self._times) > 1 else self._part)
+            yield self._line(self._part)
 
     def finish(self) -> Iterator[Found]:
         """The unfinished line, if any."""
@@ -171,9 +166,7 @@ class _Source:
         self._times: list[int] = []
         self._size = 0
         self._started = started
-        self._cut = started > 0
-        self._forgotten = False
-        self.special = self.catching_up or self._cut
+        self.special = self.catching_up or started > 0
 
     def _keep(self, at: int, body: bytes) -> None:
         self._parts.append(body)
@@ -182,7 +175,7 @@ class _Source:
         self._started = self._started or at
         self.special = True
 
-    def _line(self, kind: int, *, goes_on: bool = False) -> Found:
+    def _line(self, kind: int) -> Found:
         """The line kept so far; from here on the cursor covers it."""
         for at in self._times:
             if at > self.time:
@@ -191,5 +184,5 @@ class _Source:
             else:
                 self.repeat(at)
         found = (kind, self._times[0], b"".join((*self._parts, b"\n")))
-        self._begin_line(self._started if goes_on else 0)
+        self._begin_line(0)
         return found
