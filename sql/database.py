@@ -80,14 +80,18 @@ class Database:
     async def acquire(self) -> AsyncIterator[Connection]:
         """Lend a pooled connection; raises DatabaseAway and StorageFull for errors inside the block too."""
         with self.translating():
-            async with self._pool.acquire(timeout=ACQUIRE_SECONDS_MAX) as connection:
-                try:
-                    with self.translating(connection):
-                        yield connection
-                except (Unavailable, asyncio.CancelledError):
-                    # the server may hang, and with it the polite way to give a connection back
-                    connection.terminate()
-                    raise
+            connection = await self._pool.acquire(timeout=ACQUIRE_SECONDS_MAX)
+        try:
+            with self.translating(connection):
+                yield connection
+        except (Unavailable, asyncio.CancelledError):
+            # the server may hang, and with it the polite way to give a connection back
+            with contextlib.suppress(asyncpg.InterfaceError):
+                connection.terminate()
+            raise
+        finally:
+            with self.translating():
+                await self._pool.release(connection)
         self.answered()
 
     async def connect(

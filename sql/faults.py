@@ -60,6 +60,13 @@ def fault(error: BaseException, connection: Connection | None = None) -> Fault |
         return Fault.AWAY
     if isinstance(error, asyncpg.InterfaceError) and not isinstance(error, ValueError):
         # asyncpg says the same of a lost connection and of wrong use; only the former closes it
-        lost = connection is None or connection.is_closed()
-        return Fault.AWAY if lost else None
+        return Fault.AWAY if connection is None or _lost(connection) else None
     return None
+
+
+def _lost(connection: Connection) -> bool:
+    try:
+        return connection.is_closed()
+    except asyncpg.InterfaceError:
+        # the pool has taken it back already
+        return True

@@ -80,7 +80,8 @@ async def migrate(dsn: str, known: list[Migration] | None = None) -> list[str]:
 
 async def _migrate(connection: asyncpg.Connection[asyncpg.Record], known: list[Migration]) -> list[str]:
     await _lock(connection)
-    await connection.execute(_queries.prepare)
+    await connection.execute(_queries.create_schema)
+    await connection.execute(_queries.create_table)
     applied = {row["number"]: row for row in await connection.fetch(_queries.applied)}
     _refuse_strangers(known, applied)
     fresh = [migration for migration in known if migration.number not in applied]

@@ -1,6 +1,9 @@
--- name: prepare
--- The place where applied migrations are written down.
+-- name: create_schema
+-- The log's schema, made before its first migration.
 create schema if not exists fastflow;
+
+-- name: create_table
+-- The place where applied migrations are written down.
 create table if not exists fastflow.migration (
     number integer primary key,
     name text not null,

@@ -1,0 +1,27 @@
+"""Events and streams for tests that care about the log, not about what happened."""
+
+from __future__ import annotations
+
+import itertools
+
+from events import run
+from events.base import Event, Stream
+from events.run import Progressed
+from events.uuid7 import uuid7
+
+_numbers = itertools.count(1)
+
+
+def a_stream() -> Stream:
+    """A stream nobody used before."""
+    return run.stream(str(uuid7()))
+
+
+def an_event(text: str = "") -> Progressed:
+    """An event unlike every other."""
+    return Progressed(attempt=1, done=next(_numbers), text=text)
+
+
+def some_events(count: int) -> list[Event]:
+    """Events unlike every other."""
+    return [an_event() for _ in range(count)]
