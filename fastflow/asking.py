@@ -22,6 +22,7 @@ from fastflow.commands import Commands
 from fastflow.domain.pipeline import PIPELINE, PipelineState, UnknownPipeline
 from fastflow.domain.run import CancelRun, KeyReused, RequestRun
 from fastflow.domain.run_rules import RUN
+from fastflow.pipelines.python_versions import image_python
 from fastflow.settings import Settings
 
 NAME_LENGTH_MAX = 200
@@ -112,7 +113,7 @@ class Asking:
             snapshot=definition.snapshot,
             entry=definition.entry,
             requirements=definition.requirements,
-            python_version=definition.python_version,
+            python_version=asked_python(definition.python_version, self.settings.worker_base_image),
             env={**definition.env, **env},
             cpu_limit=definition.cpu_limit,
             memory_limit_bytes=definition.memory_limit_bytes,
@@ -153,6 +154,11 @@ class Asking:
         )
         near = difflib.get_close_matches(name, found, n=1)
         return f"; did you mean {near[0]!r}?" if near else ""
+
+
+def asked_python(wanted: str | None, image: str) -> str | None:
+    """The version to ask for beyond the image: its own needs no environment."""
+    return None if wanted == image_python(image) else wanted
 
 
 def _first(problems: tuple[Problem, ...]) -> str:
