@@ -122,9 +122,26 @@ class Content(msgspec.Struct, frozen=True):
         rows = zip(self.kinds, self.text.split(b"\n"), strict=False)
         return b"".join(text + b"\n" if _NEWLINE[kind] else text for kind, text in rows if kind in wanted)
 
+    def slice(self, start: int, stop: int) -> Content:
+        """The lines from one place to another, counted from 0."""
+        if start <= 0 and stop >= len(self.kinds):
+            return self
+        start = max(start, 0)
+        texts = self.text.split(b"\n")[start : min(stop, len(self.kinds))]
+        return Content(
+            self.kinds[start:stop],
+            self.at,
+            self.offsets[8 * start : 8 * stop],
+            b"".join(text + b"\n" for text in texts),
+        )
+
     def has(self, stream: LogStream) -> bool:
         """Whether any line is from this stream."""
         return any(kind in self.kinds for kind in _KINDS[stream])
+
+    def is_of(self, stream: LogStream, place: int) -> bool:
+        """Whether the line at a place, counted from 0, is from this stream."""
+        return self.kinds[place] in _KINDS[stream]
 
 
 def encode(draft: Draft) -> bytes:
