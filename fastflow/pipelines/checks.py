@@ -197,11 +197,16 @@ def as_moment(value: Any) -> dt.datetime | None:
 
 def time_zone(value: Any, spot: Spot) -> None:
     """A name of the IANA time zone database, where this machine has that."""
+    if not isinstance(value, str) or (not _is_time_zone(value) and _is_time_zone("Europe/Berlin")):
+        spot.error(f'must be a time zone such as "Europe/Berlin", not {shown(value)}')
+
+
+def _is_time_zone(name: str) -> bool:
     try:
-        zoneinfo.ZoneInfo(value)
-    except (ValueError, OSError, KeyError, TypeError):
-        if not isinstance(value, str) or zoneinfo.available_timezones():
-            spot.error(f'must be a time zone such as "Europe/Berlin", not {shown(value)}')
+        zoneinfo.ZoneInfo(name)
+    except (ValueError, OSError, KeyError):
+        return False
+    return True
 
 
 def shown(value: Any) -> str:

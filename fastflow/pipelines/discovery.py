@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeAlias
 
 import msgspec
 import structlog
@@ -32,7 +33,10 @@ REST_PER_LOOK = 9.0
 SETTLED_NANOSECONDS = 1_000_000_000
 """Younger files are looked at again: a second change may leave the same times behind."""
 
-log = structlog.get_logger()
+Ready: TypeAlias = Callable[[str, bytes, int], bool]
+"""Whether to handle what a pipeline (name, signature, nanoseconds since its last change) looks like now."""
+
+_log = structlog.get_logger()
 
 
 class Discovery:
@@ -56,10 +60,10 @@ class Discovery:
 
     async def scan(self) -> None:
         """Look now, and handle every change at once. Raises Unavailable."""
-        await self._look(lambda _name, _signature: True)
+        await self._look(lambda _name, _signature, _age: True)
 
     async def watch(self) -> None:
-        """Look for ever; a change is handled when it has lasted from one look to the next.
+        """Look for ever; a change is handled when it is a second old or lasted from one look to the next.
 
         So a checkout or an editor that is still writing is not taken for a broken pipeline.
         """
@@ -67,13 +71,16 @@ class Discovery:
         while True:
             began = time.perf_counter()
             try:
-                await self._look(lambda name, signature: self._glimpsed.get(name) == signature)
+                await self._look(self._settled)
             except (Unavailable, VersionConflict) as problem:
-                log.warning("pipelines_not_recorded", problem=str(problem))
+                _log.warning("pipelines.not_recorded", problem=str(problem))
             took = time.perf_counter() - began
             await asyncio.sleep(max(LOOK_EVERY_SECONDS, took * REST_PER_LOOK))
 
-    async def _look(self, ready: Callable[[str, bytes], bool]) -> None:
+    def _settled(self, name: str, signature: bytes, age_nanoseconds: int) -> bool:
+        return age_nanoseconds > SETTLED_NANOSECONDS or self._glimpsed.get(name) == signature
+
+    async def _look(self, ready: Ready) -> None:
         async with self._one_at_a_time:
             known = await self._seen.names()
             pause = Pause()
@@ -87,11 +94,13 @@ class Discovery:
             for place in found:
                 tree = await look(place, pause)
                 glimpsed[place.name] = tree.signature
-                if self._handled.get(place.name) != tree.signature and ready(place.name, tree.signature):
+                if self._handled.get(place.name) == tree.signature:
+                    continue
+                if ready(place.name, tree.signature, _age(tree)):
                     await self._handle(place, tree, pause)
             for name in sorted(known - glimpsed.keys()):
                 glimpsed[name] = _GONE
-                if ready(name, _GONE):
+                if ready(name, _GONE, 0):
                     await self._lose(name)
             self._glimpsed = glimpsed
 
@@ -100,13 +109,13 @@ class Discovery:
         try:
             command = await self._command(place, tree, pause)
         except (Changed, OSError) as problem:
-            log.warning("pipeline_not_read", pipeline=place.name, problem=str(problem))
+            _log.warning("pipeline.not_read", pipeline=place.name, problem=str(problem))
             return
         if (await look(place, pause)).signature != tree.signature:
             return
         self._seen.add(place.name)
         await self._record(place.name, command)
-        if not 0 <= time.time_ns() - tree.changed_nanoseconds < SETTLED_NANOSECONDS:
+        if not 0 <= _age(tree) <= SETTLED_NANOSECONDS:
             self._handled[place.name] = tree.signature
 
     async def _command(self, place: Place, tree: Tree, pause: Pause) -> PipelineCommand:
@@ -123,8 +132,8 @@ class Discovery:
             return BreakPipeline((unreadable.problem,))
         except (Changed, OSError):
             raise
-        except Exception as mistake:
-            log.exception("pipeline_not_examined", pipeline=place.name)
+        except Exception as mistake:  # noqa: BLE001 - one pipeline must not stop the look at the others
+            _log.exception("pipeline.not_examined", pipeline=place.name)
             message = f"cannot be examined, which is a mistake of Fast-Flow: {type(mistake).__name__}"
             return BreakPipeline((Problem(file=place.shown, message=message),))
         warnings = (*problems, *examined.definition.warnings)
@@ -140,27 +149,30 @@ class Discovery:
     async def _record(self, name: str, command: PipelineCommand) -> None:
         await self._commands.handle(PIPELINE, happened.stream(name), command)
 
-    async def _folder_unreadable(
-        self, problem: OSError, known: frozenset[str], ready: Callable[[str, bytes], bool]
-    ) -> None:
+    async def _folder_unreadable(self, problem: OSError, known: frozenset[str], ready: Ready) -> None:
         """Nothing is lost because a disk is not mounted: every pipeline stays in force, and says why."""
         reason = f"the pipelines folder {self.folder} cannot be read: {problem.strerror}"
         if self.trouble is None:
-            log.error("pipelines_folder_unreadable", folder=str(self.folder), problem=str(problem.strerror))
+            _log.error("pipelines.folder_unreadable", folder=str(self.folder), problem=str(problem.strerror))
         self.trouble = reason
         broken = BreakPipeline(
             (Problem(file=".", message=f"{reason}; the last good version stays in force"),)
         )
         for name in sorted(known):
-            if ready(name, _UNREADABLE):
+            if ready(name, _UNREADABLE, 0):
                 self._handled.pop(name, None)
                 await self._record(name, broken)
         self._glimpsed = dict.fromkeys(known, _UNREADABLE)
 
     def _folder_readable(self) -> None:
         if self.trouble is not None:
-            log.info("pipelines_folder_readable", folder=str(self.folder))
+            _log.info("pipelines.folder_readable", folder=str(self.folder))
         self.trouble = None
+
+
+def _age(tree: Tree) -> int:
+    """Nanoseconds since the newest of its files changed; below 0 where the file system's clock is ahead."""
+    return time.time_ns() - tree.changed_nanoseconds
 
 
 _GONE = b"gone"

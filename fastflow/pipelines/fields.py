@@ -23,6 +23,7 @@ from fastflow.pipelines.checks import (
     whole,
     word,
 )
+from fastflow.pipelines.cron import cron, is_cron
 
 SECONDS_MAX = 10 * 366 * 24 * 3600
 ENVIRONMENT_VALUE_BYTES_MAX = (128 << 10) - 1
@@ -33,25 +34,6 @@ NAME_WORDING = "letters, digits, `-`, `_` and `.`, at most 64, not starting with
 seconds = number(0, SECONDS_MAX)
 pipeline_name = word(NAME_PATTERN, f"a pipeline's name ({NAME_WORDING})")
 key = text(200)
-
-
-def cron(value: Any, spot: Spot) -> None:
-    """Five fields, as crontab has them."""
-    if not is_cron(value):
-        spot.error(f'must be five cron fields such as "0 9 * * 1-5", not {shown(value)}')
-
-
-def is_cron(value: Any) -> bool:
-    """Whether it is a cron expression of five fields."""
-    from croniter import croniter
-
-    if not isinstance(value, str) or len(value) > _CRON_CHARACTERS_MAX or len(value.split()) != _CRON_FIELDS:
-        return False
-    return bool(re.fullmatch(r"[\w*/,#?\s-]+", value)) and bool(croniter.is_valid(value))
-
-
-_CRON_CHARACTERS_MAX = 200
-_CRON_FIELDS = 5
 
 
 def cron_or_seconds(value: Any, spot: Spot) -> None:

@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from croniter import croniter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fastflow.pipelines.checks import memory_bytes
 from fastflow.pipelines.configuration import Configuration, read_json
+from fastflow.pipelines.cron import is_cron
 from fastflow.pipelines.fields import PIPELINE, SCHEDULE
 
 EVERY_FIELD = """{
@@ -178,7 +180,46 @@ def test_any_value_in_any_field_gives_findings_and_never_an_exception(value: dic
         configuration.environment("default_env")
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_any_bytes_are_a_configuration_or_a_problem(content: bytes) -> None:
     configuration = read_json("a.json", content)
     assert configuration.problems or isinstance(configuration.written, dict)
+
+
+CRON_FIELDS = st.from_regex(
+    r"(\*|[0-9]{1,2}|mon|jan)(-[0-9]{1,2}|-fri)?(/[0-9]{1,2})?(,[0-9]{1,2})?", fullmatch=True
+)
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.lists(CRON_FIELDS | st.just("*"), min_size=4, max_size=6))
+def test_what_passes_for_cron_the_scheduler_will_take(fields: list[str]) -> None:
+    assert not is_cron(" ".join(fields)) or croniter.is_valid(" ".join(fields))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "* * * * *",
+        "*/5 9-17 * jan,jul mon-fri",
+        "0 0 1,15 * 7",
+        "59 23 31 12 0",
+        "0-30/10 * * * *",
+        "0 8 * * MON",
+    ],
+)
+def test_cron_as_people_write_it(text: str) -> None:
+    assert is_cron(text)
+    assert croniter.is_valid(text)
+
+
+NOT_CRON = [
+    "", "* * * *", "* * * * * *", "60 * * * *", "* 24 * * *", "* * 0 * *", "* * * 13 *", "* * * * 8", "@daily",
+    "*/0 * * * *", "5-1 * * * *", "x * * * *", "1, * * * *", "1--2 * * * *", "* * * * mo",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", NOT_CRON)
+def test_what_is_not_cron(text: str) -> None:
+    assert not is_cron(text)

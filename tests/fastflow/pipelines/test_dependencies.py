@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from events.pipeline import Problem
@@ -137,12 +137,14 @@ def test_a_block_with_mistakes(lines: list[str], problem: tuple[int, str, str | 
     assert message is None or found.message == message
 
 
+@settings(deadline=None)
 @given(st.text(max_size=80) | st.text("ab[]=<>~!;@ ,.-/()'\"19", max_size=80))
 def test_any_line_is_a_requirement_or_not(line: str) -> None:
     problem = requirement_problem(" ".join(line.split()))
     assert problem is None or problem.encode("utf-8", "surrogatepass")
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_any_bytes_are_requirements_or_problems(content: bytes) -> None:
     found = of_requirements("r.txt", content)

@@ -6,96 +6,19 @@ import asyncio
 import os
 import random
 import shutil
-from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
-from pathlib import Path
 
 import pytest
 
-from events import pipeline as happened
-from events.errors import DatabaseAway
-from events.pipeline import PipelineBroken, PipelineDefined, PipelineEvent, PipelineGone
-from events.store import EventStore
-from events.wake import Wake
+from events.pipeline import PipelineDefined
 from fastflow.commands import Commands
-from fastflow.domain.pipeline import PIPELINE, PipelineCommand, PipelineState
 from fastflow.pipelines import discovery as looking
 from fastflow.pipelines.definition import NOTEBOOK, Defaults, Examined, define
-from fastflow.pipelines.discovery import Discovery
 from fastflow.pipelines.fields import NAME_WORDING
 from fastflow.pipelines.written import Written
-from fastflow.settings import read
-from tests.fastflow.pipelines.test_files import write
+from tests.fastflow.pipelines.world import World
 
 pytestmark = [pytest.mark.anyio, pytest.mark.postgres]
-
-DEADLINE_SECONDS = 10.0
-
-
-class World:
-    """A pipelines folder, a log, and a discovery between them."""
-
-    def __init__(self, root: Path, store: EventStore, wake: Wake) -> None:
-        self.folder = root / "pipelines"
-        self.folder.mkdir()
-        self.snapshots = root / "snapshots"
-        self.store = store
-        self.wake = wake
-        self.commands = Commands(store)
-        self.discovery = self.again()
-
-    def again(self) -> Discovery:
-        """As after a restart."""
-        return Discovery(
-            folder=self.folder,
-            snapshots=self.snapshots,
-            commands=self.commands,
-            store=self.store,
-            settings=read({"CONTAINER_TIMEOUT": "60"}),
-        )
-
-    def write(self, files: dict[str, str | bytes]) -> None:
-        write(self.folder, files)
-
-    async def events(self, name: str) -> list[PipelineEvent]:
-        recorded = await self.store.read_stream(happened.stream(name))
-        events = [entry.event for entry in recorded]
-        assert all(isinstance(event, PipelineDefined | PipelineBroken | PipelineGone) for event in events)
-        return [
-            event for event in events if isinstance(event, PipelineDefined | PipelineBroken | PipelineGone)
-        ]
-
-    async def kinds(self, name: str) -> list[str]:
-        return [type(event).__name__.removeprefix("Pipeline") for event in await self.events(name)]
-
-    async def state(self, name: str) -> PipelineState:
-        return PIPELINE.fold(await self.events(name))
-
-
-@pytest.fixture
-async def world(tmp_path: Path, store: EventStore, wake: Wake) -> World:
-    return World(tmp_path, store, wake)
-
-
-@pytest.fixture
-async def watched(world: World) -> AsyncIterator[World]:
-    """The same, watched."""
-    watching = asyncio.create_task(world.discovery.watch())
-    yield world
-    watching.cancel()
-    with suppress(asyncio.CancelledError):
-        await watching
-
-
-async def until(world: World, name: str, condition: Callable[[list[str]], bool]) -> list[str]:
-    """Follow the log until the pipeline's kinds of events satisfy the condition."""
-    async with asyncio.timeout(DEADLINE_SECONDS):
-        while True:
-            position = await world.store.head()
-            kinds = await world.kinds(name)
-            if condition(kinds):
-                return kinds
-            await world.wake.beyond(position)
 
 
 async def test_both_forms_are_found_and_defined(world: World) -> None:
@@ -274,83 +197,6 @@ async def test_a_folder_that_was_never_there_is_only_said(world: World) -> None:
     world.folder.write_text("a file")
     await world.discovery.scan()
     assert "Not a directory" in (world.discovery.trouble or "")
-
-
-async def test_changes_are_noticed_without_a_restart(watched: World) -> None:
-    watched.write({"a.py": "print(1)"})
-    await until(watched, "a", lambda kinds: kinds == ["Defined"])
-    watched.write({"a.py": "print(2)"})
-    await until(watched, "a", lambda kinds: kinds == ["Defined"] * 2)
-    watched.write({"a.json": '{"tags": 7}'})
-    await until(watched, "a", lambda kinds: kinds == ["Defined", "Defined", "Broken"])
-    (watched.folder / "a.json").unlink()
-    await until(watched, "a", lambda kinds: kinds[2:] == ["Broken", "Defined"])
-    (watched.folder / "a.py").unlink()
-    await until(watched, "a", lambda kinds: kinds[4:] == ["Gone"])
-
-
-async def test_a_change_of_the_same_size_and_age_is_noticed(watched: World) -> None:
-    watched.write({"a.py": "print(1)"})
-    await watched.discovery.scan()
-    times = (watched.folder / "a.py").stat()
-    watched.write({"a.py": "print(2)"})
-    os.utime(watched.folder / "a.py", ns=(times.st_atime_ns, times.st_mtime_ns))
-    await until(watched, "a", lambda kinds: kinds == ["Defined"] * 2)
-    definition = (await watched.state("a")).definition
-    assert definition is not None
-    assert definition.source == "print(2)"
-
-
-async def test_what_is_still_being_written_is_not_broken(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(looking, "LOOK_EVERY_SECONDS", 0.02)
-    monkeypatch.setattr(looking, "REST_PER_LOOK", 0.0)
-    looks = asyncio.Semaphore(0)
-    original = world.discovery._look
-
-    async def counted(ready: Callable[[str, bytes], bool]) -> None:
-        world.write({"a.py": "x = [" + "1," * len(looks_done)})
-        looks_done.append(1)
-        await original(ready)
-        looks.release()
-
-    looks_done: list[int] = []
-    monkeypatch.setattr(world.discovery, "_look", counted)
-    watching = asyncio.create_task(world.discovery.watch())
-    async with asyncio.timeout(DEADLINE_SECONDS):
-        for _ in range(10):
-            await looks.acquire()
-    assert await world.kinds("a") == []
-    watching.cancel()
-    with suppress(asyncio.CancelledError):
-        await watching
-
-
-async def test_a_folder_that_vanishes_under_watch_loses_no_pipeline(watched: World) -> None:
-    watched.write({"a.py": "print(1)"})
-    await until(watched, "a", lambda kinds: kinds == ["Defined"])
-    watched.folder.rename(watched.folder.with_name("away"))
-    await until(watched, "a", lambda kinds: kinds == ["Defined", "Broken"])
-    watched.folder.with_name("away").rename(watched.folder)
-    await until(watched, "a", lambda kinds: kinds == ["Defined", "Broken", "Defined"])
-
-
-async def test_a_database_that_is_away_is_waited_out(watched: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    failed = asyncio.Event()
-    original = watched.discovery._record
-
-    async def away(name: str, command: PipelineCommand) -> None:
-        if not failed.is_set():
-            failed.set()
-            raise DatabaseAway
-        await original(name, command)
-
-    monkeypatch.setattr(watched.discovery, "_record", away)
-    watched.write({"a.py": "print(1)"})
-    async with asyncio.timeout(DEADLINE_SECONDS):
-        await failed.wait()
-    await until(watched, "a", lambda kinds: kinds == ["Defined"])
 
 
 async def test_one_pipeline_that_cannot_be_examined_stops_no_other(

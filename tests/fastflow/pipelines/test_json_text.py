@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fastflow.pipelines.json_text import NUMBER_MAX, JsonText, Path, Unreadable
@@ -19,12 +19,14 @@ VALUES = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(VALUES, st.sampled_from([None, 0, 1, "\t"]))
 def test_values_are_those_of_json(value: Any, indent: int | str | None) -> None:
     for ascii_only in (True, False):
         assert JsonText(json.dumps(value, indent=indent, ensure_ascii=ascii_only)).value == value
 
 
+@settings(deadline=None)
 @given(
     st.lists(TEXTS, unique=True, min_size=1, max_size=6), st.lists(st.integers(0, 3), min_size=6, max_size=6)
 )
@@ -111,6 +113,7 @@ def test_complaints_name_line_and_column(text: str, line: int, message: str | No
         assert (refused.value.line, refused.value.message) == (line, message)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=60) | st.text('{}[]",:\\ \n0123e-truefalsn', max_size=60))
 def test_any_text_is_read_or_refused(text: str) -> None:
     line: int | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fastflow.pipelines.json_text import Path, Unreadable
@@ -19,6 +19,7 @@ LINES = st.sampled_from(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(LINES, max_size=12))
 def test_blocks_are_those_of_the_reference_expression(lines: list[str]) -> None:
     text = "\n".join(lines)
@@ -116,6 +117,7 @@ def test_a_block_that_is_not_closed_is_none() -> None:
     assert unclosed_line("print()") is None
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.sampled_from(["a = 1", "[a]", "[[b]]", "c = [", "]", '"d".e = """', '"""', "# x", "", "b.c = {}"]),
