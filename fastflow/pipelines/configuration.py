@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import hashlib
 import math
 from collections.abc import Iterable
 from typing import Any, Protocol
@@ -114,6 +115,17 @@ def dotted(path: Path) -> str:
     """`("schedules", 0, "id")` as people write it: `schedules[0].id`."""
     parts = (f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
     return "".join(parts).removeprefix(".")
+
+
+def without_keys(written: dict[str, Any]) -> dict[str, Any]:
+    """The configuration as it is kept: of a webhook's key, which lets anybody start runs, only its sha256."""
+    kept = dict(written)
+    if isinstance(kept.get("webhook_key"), str) and kept["webhook_key"]:
+        digest = hashlib.sha256(kept["webhook_key"].encode()).hexdigest()
+        kept["webhook_key"] = f"sha256:{digest}"
+    if isinstance(kept.get("schedules"), list):
+        kept["schedules"] = [without_keys(schedule) for schedule in kept["schedules"]]
+    return kept
 
 
 def as_json(value: Any) -> Any:

@@ -9,7 +9,7 @@ import tokenize
 import warnings
 
 from events.pipeline import PipelineDefined, Problem
-from fastflow.pipelines.configuration import Configuration, as_json, checked, read_json
+from fastflow.pipelines.configuration import Configuration, as_json, checked, read_json, without_keys
 from fastflow.pipelines.dependencies import Dependencies, of_block, of_requirements
 from fastflow.pipelines.json_text import Path, Unreadable
 from fastflow.pipelines.python_versions import allows, release
@@ -63,7 +63,7 @@ def define(written: Written, defaults: Defaults) -> Examined:
         form=written.form,
         entry=entry.below_snapshot,
         source=source,
-        configuration=configuration.written,
+        configuration=without_keys(configuration.written),
         description=configuration.text("description") or "",
         tags=tuple(dict.fromkeys(configuration.texts("tags"))),
         enabled=configuration.enabled,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +13,7 @@ import msgspec
 import structlog
 
 from events import pipeline as happened
-from events.errors import Unavailable, VersionConflict
+from events.errors import FastFlowError, Unavailable
 from events.pipeline import Problem
 from events.store import EventStore
 from fastflow.commands import Commands
@@ -32,6 +33,9 @@ REST_PER_LOOK = 9.0
 """At most a tenth of a core goes into looking, however many files there are."""
 SETTLED_NANOSECONDS = 1_000_000_000
 """Younger files are looked at again: a second change may leave the same times behind."""
+
+RESTLESS_SECONDS_MAX = 60.0
+RESTLESS = "keeps changing and so cannot be taken; what a run or a tool writes belongs elsewhere"
 
 Ready: TypeAlias = Callable[[str, bytes, int], bool]
 """Whether to handle what a pipeline (name, signature, nanoseconds since its last change) looks like now."""
@@ -56,6 +60,8 @@ class Discovery:
         """What each pipeline's files looked like when they were last handled."""
         self._glimpsed: dict[str, bytes] = {}
         """What they looked like at the last look."""
+        self._restless_since: dict[str, float] = {}
+        """Since when, by the monotonic clock, a pipeline's files could not be taken because they changed."""
         self._one_at_a_time = asyncio.Lock()
 
     async def scan(self) -> None:
@@ -72,8 +78,8 @@ class Discovery:
             began = time.perf_counter()
             try:
                 await self._look(self._settled)
-            except (Unavailable, VersionConflict) as problem:
-                _log.warning("pipelines.not_recorded", problem=str(problem))
+            except (FastFlowError, OSError) as problem:
+                _log.warning("pipelines.not_looked_at", problem=str(problem))
             took = time.perf_counter() - began
             await asyncio.sleep(max(LOOK_EVERY_SECONDS, took * REST_PER_LOOK))
 
@@ -96,27 +102,39 @@ class Discovery:
                 glimpsed[place.name] = tree.signature
                 if self._handled.get(place.name) == tree.signature:
                     continue
-                if ready(place.name, tree.signature, _age(tree)):
-                    await self._handle(place, tree, pause)
+                if ready(place.name, tree.signature, _age(tree)) and await self._handle(place, tree, pause):
+                    self._restless_since.pop(place.name, None)
+                else:
+                    await self._wait_for_rest(place)
             for name in sorted(known - glimpsed.keys()):
                 glimpsed[name] = _GONE
                 if ready(name, _GONE, 0):
                     await self._lose(name)
             self._glimpsed = glimpsed
 
-    async def _handle(self, place: Place, tree: Tree, pause: Pause) -> None:
-        """Read what changed and record what it is now, unless it is changing still."""
+    async def _handle(self, place: Place, tree: Tree, pause: Pause) -> bool:
+        """Read what changed and record what it is now; False when it is changing still."""
         try:
             command = await self._command(place, tree, pause)
         except (Changed, OSError) as problem:
-            _log.warning("pipeline.not_read", pipeline=place.name, problem=str(problem))
-            return
+            _log.info("pipeline.not_read", pipeline=place.name, problem=str(problem))
+            return False
         if (await look(place, pause)).signature != tree.signature:
-            return
+            return False
         self._seen.add(place.name)
         await self._record(place.name, command)
         if not 0 <= _age(tree) <= SETTLED_NANOSECONDS:
             self._handled[place.name] = tree.signature
+        return True
+
+    async def _wait_for_rest(self, place: Place) -> None:
+        """Files that never rest are said to be so, once."""
+        now = time.monotonic()
+        if now - self._restless_since.setdefault(place.name, now) < RESTLESS_SECONDS_MAX:
+            return
+        self._restless_since[place.name] = math.inf
+        self._seen.add(place.name)
+        await self._record(place.name, BreakPipeline((Problem(file=place.shown, message=RESTLESS),)))
 
     async def _command(self, place: Place, tree: Tree, pause: Pause) -> PipelineCommand:
         """What the files come to. Raises Changed, OSError."""
@@ -147,7 +165,13 @@ class Discovery:
         self._seen.remove(name)
 
     async def _record(self, name: str, command: PipelineCommand) -> None:
-        await self._commands.handle(PIPELINE, happened.stream(name), command)
+        """Let the pipeline's decider say whether that is news. Raises Unavailable, and nothing else."""
+        try:
+            await self._commands.handle(PIPELINE, happened.stream(name), command)
+        except Unavailable:
+            raise
+        except FastFlowError as problem:
+            _log.warning("pipeline.not_recorded", pipeline=name, problem=str(problem))
 
     async def _folder_unreadable(self, problem: OSError, known: frozenset[str], ready: Ready) -> None:
         """Nothing is lost because a disk is not mounted: every pipeline stays in force, and says why."""
@@ -159,9 +183,9 @@ class Discovery:
             (Problem(file=".", message=f"{reason}; the last good version stays in force"),)
         )
         for name in sorted(known):
-            if ready(name, _UNREADABLE, 0):
-                self._handled.pop(name, None)
+            if ready(name, _UNREADABLE, 0) and self._handled.get(name) != _UNREADABLE:
                 await self._record(name, broken)
+                self._handled[name] = _UNREADABLE
         self._glimpsed = dict.fromkeys(known, _UNREADABLE)
 
     def _folder_readable(self) -> None:

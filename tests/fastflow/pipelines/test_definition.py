@@ -75,6 +75,16 @@ def test_what_this_release_acts_on_is_taken_out_of_the_configuration() -> None:
     assert definition.configuration["priority"] == 7
 
 
+def test_a_webhooks_key_is_kept_only_as_a_digest() -> None:
+    schedule = '{"id": "a", "interval": 5, "webhook_key": "hunter3"}'
+    definition = good(folder("print()", f'{{"webhook_key": "hunter2", "schedules": [{schedule}]}}'))
+    assert "hunter" not in str(definition)
+    assert definition.configuration["webhook_key"] == (
+        "sha256:f52fbd32b2b3b86ff88ef6c490628285f482af15ddcb29541f94bcf526a3f6c7"
+    )
+    assert definition.configuration["schedules"][0]["webhook_key"].startswith("sha256:")
+
+
 BLOCK = """# /// script
 # requires-python = "{}"
 # dependencies = ["rich"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-from contextlib import suppress
 
 import pytest
 
@@ -50,30 +49,42 @@ async def test_files_at_rest_are_taken_at_the_first_look(
     assert await world.kinds("a") == ["Defined"]
 
 
-async def test_what_is_still_being_written_is_not_broken(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(looking, "LOOK_EVERY_SECONDS", 0.02)
-    monkeypatch.setattr(looking, "REST_PER_LOOK", 0.0)
+@pytest.fixture
+def restless(world: World, monkeypatch: pytest.MonkeyPatch) -> asyncio.Semaphore:
+    """Every look finds the file longer; released once per look."""
     looks = asyncio.Semaphore(0)
     original = world.discovery._look
+    sizes = iter(range(1000))
 
-    async def counted(ready: looking.Ready) -> None:
-        world.write({"a.py": "x = [" + "1," * len(looks_done)})
-        looks_done.append(1)
+    async def changing(ready: looking.Ready) -> None:
+        world.write({"a.py": "x = [" + "1," * next(sizes)})
         await original(ready)
         looks.release()
 
-    looks_done: list[int] = []
-    monkeypatch.setattr(world.discovery, "_look", counted)
-    watching = asyncio.create_task(world.discovery.watch())
+    monkeypatch.setattr(looking, "LOOK_EVERY_SECONDS", 0.02)
+    monkeypatch.setattr(looking, "REST_PER_LOOK", 0.0)
+    monkeypatch.setattr(world.discovery, "_look", changing)
+    return looks
+
+
+async def test_what_is_still_being_written_is_not_broken(restless: asyncio.Semaphore, watched: World) -> None:
     async with asyncio.timeout(DEADLINE_SECONDS):
         for _ in range(10):
-            await looks.acquire()
-    assert await world.kinds("a") == []
-    watching.cancel()
-    with suppress(asyncio.CancelledError):
-        await watching
+            await restless.acquire()
+    assert await watched.kinds("a") == []
+
+
+async def test_what_never_rests_is_said_to_be_so_once(
+    restless: asyncio.Semaphore, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(looking, "RESTLESS_SECONDS_MAX", 0.0)
+    async with asyncio.timeout(DEADLINE_SECONDS), asyncio.TaskGroup() as group:
+        watching = group.create_task(world.discovery.watch())
+        for _ in range(10):
+            await restless.acquire()
+        watching.cancel()
+    assert [problem.message for problem in (await world.state("a")).problems] == [looking.RESTLESS]
+    assert await world.kinds("a") == ["Broken"]
 
 
 async def test_a_folder_that_vanishes_under_watch_loses_no_pipeline(watched: World) -> None:
