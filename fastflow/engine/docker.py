@@ -41,6 +41,7 @@ from fastflow.engine.docker_answers import (
     moment,
     observed,
     refusal,
+    refuse_podman,
 )
 from fastflow.engine.docker_connection import CONNECT_SECONDS, connection
 from fastflow.engine.frames import Frames
@@ -207,6 +208,7 @@ class DockerEngine:
         if self._ground is None:
             async with _asking():
                 version = await self._control.version()
+                refuse_podman(version)
                 information = await self._control.system.info()
             self._ground = ground(version, information, await self._network(DEFAULT_NETWORK))
             self._streams.api_version = self._control.api_version
@@ -275,15 +277,16 @@ class DockerEngine:
 
 
 @contextlib.asynccontextmanager
-async def _asking(seconds: float = CALL_SECONDS) -> AsyncIterator[None]:
+async def _asking(seconds: float | None = None) -> AsyncIterator[None]:
     """One call to the daemon, with a limit, its failures told apart: away, refused, gone."""
+    limit = CALL_SECONDS if seconds is None else seconds
     try:
-        async with asyncio.timeout(seconds):
+        async with asyncio.timeout(limit):
             yield
     except aiodocker.DockerError as error:
         raise refusal(error.status, error.message) from error
     except TimeoutError:
-        raise EngineAway(f"the container engine did not answer within {seconds:g} s") from None
+        raise EngineAway(f"the container engine did not answer within {limit:g} s") from None
     except _FAILURES as error:
         raise EngineAway(str(error)) from error
 

@@ -41,10 +41,14 @@ class Ground:
     forgets_newlines: bool
 
 
-def ground(version: Document, information: Document, bridge: Document) -> Ground:
-    """From `/version`, `/info` and the default network. Raises PodmanRefused."""
+def refuse_podman(version: Document) -> None:
+    """From `/version`. Raises PodmanRefused."""
     if any("podman" in part.get("Name", "").lower() for part in version.get("Components") or ()):
         raise PodmanRefused
+
+
+def ground(version: Document, information: Document, bridge: Document) -> Ground:
+    """From `/version`, `/info` and the default network."""
     release = str(version["Version"])
     major = release.partition(".")[0]
     alone = (bridge.get("Options") or {}).get(CONTAINERS_SEE_ONE_ANOTHER) == "false"

@@ -10,6 +10,7 @@ import time
 from typing import Literal
 
 from fastflow.engine import STDERR, STDOUT, Job, Observed, Piece
+from fastflow.engine.double_preheat import is_preheat, preheat
 
 PIECE_BYTES = 16_384
 NO_SUCH_COMMAND = "no-such-command"
@@ -81,6 +82,11 @@ class DoubleContainer:
         if self.job.command[:1] == (NO_SUCH_COMMAND,):
             self.write(STDERR, b"[FATAL tini (7)] exec no-such-command failed: No such file or directory\n")
             self.end(NOT_FOUND)
+            return
+        if is_preheat(self.job):
+            words = preheat(self.job)
+            self.write(STDERR, words.encode())
+            self.end(1 if words else 0)
             return
         self._print_all()
         limit = self.job.memory_limit_bytes

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
+import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from fastflow.engine import Engine
+from fastflow.engine import Engine, EngineAway
 from fastflow.engine.docker import DockerEngine
 from fastflow.engine.double import DoubleEngine
 from tests.fastflow.engine.jobs import INSTANCE
@@ -35,9 +36,15 @@ async def docker_engine() -> AsyncIterator[DockerEngine]:
 @pytest.fixture(scope="session", autouse=True)
 def _nothing_left_behind() -> Iterator[None]:
     yield
-    label = f"label=fastflow-instance={INSTANCE}"
-    listed = subprocess.run(
-        ["docker", "ps", "-aq", "--filter", label], capture_output=True, text=True, check=False, timeout=60
-    ).stdout.split()
-    if listed:
-        subprocess.run(["docker", "rm", "-f", *listed], capture_output=True, check=False, timeout=60)
+    with contextlib.suppress(EngineAway):
+        asyncio.run(remove_all())
+
+
+async def remove_all() -> None:
+    engine = DockerEngine()
+    try:
+        for instance in (INSTANCE, f"{INSTANCE}-other", f"{INSTANCE}-environments"):
+            for left in await engine.observe_all(instance):
+                await engine.remove(left.name)
+    finally:
+        await engine.close()
