@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import weakref
+import contextlib
 from collections import deque
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
 
 from events import run as happened
 from events.chunk import Line, decode
@@ -23,7 +23,7 @@ class Tails:
     def __init__(self, store: LogStore, wake: Wake) -> None:
         self._store = store
         self._wake = wake
-        self._tails: weakref.WeakValueDictionary[str, _Tail] = weakref.WeakValueDictionary()
+        self._tails: dict[str, _Tail] = {}
 
     async def follow(self, run: str, from_line: int = 1) -> AsyncGenerator[list[Line]]:
         """Every line from a number on, in batches, live; ends when the run is over and all was given.
@@ -31,21 +31,34 @@ class Tails:
         Viewers that keep up share the reading and the very same lists, which they must not change. One
         that is slow or comes later reads by itself until it has caught up.
         """
+        with self._watched(run) as tail:
+            next_line = min(from_line, 1 + await self._store.last_line(run))
+            while batches := await tail.batches(next_line):
+                for batch in batches:
+                    next_line = batch[-1].number + 1
+                    if wanted := _from(from_line, batch):
+                        yield wanted
+
+    @contextlib.contextmanager
+    def _watched(self, run: str) -> Iterator[_Tail]:
+        """The tail that all viewers of a run share, as long as there is one."""
         tail = self._tails.get(run)
         if tail is None:
             tail = self._tails[run] = _Tail(self._store, self._wake, run)
-        next_line = min(from_line, 1 + await self._store.last_line(run))
-        while batches := await tail.batches(next_line):
-            for batch in batches:
-                next_line = batch[-1].number + 1
-                if wanted := _from(from_line, batch):
-                    yield wanted
+        tail.viewers += 1
+        try:
+            yield tail
+        finally:
+            tail.viewers -= 1
+            if not tail.viewers:
+                del self._tails[run]
 
 
 class _Tail:
     """The newest lines of one log, from `first_line` to before `next_line`, as far as any viewer has come."""
 
     def __init__(self, store: LogStore, wake: Wake, run: str) -> None:
+        self.viewers = 0
         self._store = store
         self._wake = wake
         self._run = run
