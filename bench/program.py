@@ -61,7 +61,7 @@ class Program:
             while time.monotonic() < deadline:
                 with contextlib.suppress(httpx.TransportError):
                     if (health := await client.get("/health")).is_success:
-                        self.instance = health.json()["instance"]
+                        self.instance = health.json().get("instance", "")
                         found = (await client.get("/api/pipelines")).json()
                         if len(found["pipelines"]) >= expected:
                             return
