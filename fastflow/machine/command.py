@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import collections
 import contextlib
 import os
 import signal
+import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TypeAlias
+from typing import IO, TypeAlias
 
 from events.errors import FastFlowError
 
 Say: TypeAlias = Callable[[str], None]
 """Tells the person in front of the machine one line."""
 
-_WORDS_LINES_MAX = 50
+_WORDS_BYTES_MAX = 32 * 1024
 
 
 class MachineNotReady(FastFlowError):
@@ -24,30 +24,20 @@ class MachineNotReady(FastFlowError):
 
 
 async def run(*command: str | Path, seconds: float, env: Mapping[str, str] | None = None) -> str:
-    """Run a command and return the last lines it said. Raises MachineNotReady, with the last of them."""
-    words: collections.deque[str] = collections.deque(maxlen=_WORDS_LINES_MAX)
-    try:
-        process = await asyncio.create_subprocess_exec(
-            *command,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-            env=environment() | dict(env or {}),
-            start_new_session=True,
-        )
-    except OSError as error:
-        raise MachineNotReady(f"{command[0]} cannot be run: {error.strerror}") from None
-    try:
-        async with asyncio.timeout(seconds):
-            await _listen(process, words)
-            await process.wait()
-    except TimeoutError:
-        raise MachineNotReady(f"{_named(command)} did not end within {seconds:.0f} seconds") from None
-    finally:
-        _end(process)
+    """Run a command and return the last it said. Raises MachineNotReady, with the last line of that."""
+    # Not a pipe: what the command leaves running (an engine) would hold it open, and we would wait for ever.
+    with tempfile.TemporaryFile() as output:
+        process = await _started(command, output, environment() | dict(env or {}))
+        try:
+            await asyncio.wait_for(process.wait(), seconds)
+        except TimeoutError:
+            raise MachineNotReady(f"{_named(command)} did not end within {seconds:.0f} seconds") from None
+        finally:
+            _end(process)
+        words = _last_words(output)
     if process.returncode:
         raise MachineNotReady(f"{_named(command)} failed: {_gist(words)}")
-    return "\n".join(words)
+    return words
 
 
 def environment() -> dict[str, str]:
@@ -56,10 +46,20 @@ def environment() -> dict[str, str]:
     return dict(os.environ) | {"DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C", "PATH": path.lstrip(":")}
 
 
-async def _listen(process: asyncio.subprocess.Process, words: collections.deque[str]) -> None:
-    assert process.stdout is not None  # noqa: S101 - asked for above
-    while piece := await process.stdout.read(1 << 16):
-        words.extend(line for line in piece.decode(errors="replace").splitlines() if line.strip())
+async def _started(
+    command: tuple[str | Path, ...], output: IO[bytes], env: Mapping[str, str]
+) -> asyncio.subprocess.Process:
+    try:
+        return await asyncio.create_subprocess_exec(
+            *command,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=output,
+            stderr=asyncio.subprocess.STDOUT,
+            env=env,
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise MachineNotReady(f"{command[0]} cannot be run: {error.strerror}") from None
 
 
 def _end(process: asyncio.subprocess.Process) -> None:
@@ -69,9 +69,15 @@ def _end(process: asyncio.subprocess.Process) -> None:
             os.killpg(process.pid, signal.SIGKILL)
 
 
-def _gist(words: collections.deque[str]) -> str:
-    telling = [line for line in words if line.startswith(("E:", "Error", "error", "mv:", "tar:"))]
-    return (telling or list(words) or ["it said nothing"])[-1].strip()
+def _last_words(output: IO[bytes]) -> str:
+    output.seek(max(0, output.seek(0, os.SEEK_END) - _WORDS_BYTES_MAX))
+    return output.read().decode(errors="replace").strip()
+
+
+def _gist(words: str) -> str:
+    lines = [line.strip() for line in words.splitlines() if line.strip()] or ["it said nothing"]
+    telling = [line for line in lines if line.startswith(("E:", "Error", "error", "mv:", "tar:"))]
+    return (telling or lines)[-1]
 
 
 def _named(command: tuple[str | Path, ...]) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+import uvloop
 
 from sql import embedded_postmaster
 from sql.embedded import EmbeddedPostgres
@@ -39,6 +40,17 @@ async def test_starts_from_nothing_and_again_with_its_data(public_folder: Path) 
         assert await connection.fetchval("show fsync") == "on"
     await embedded.remove()
     assert list(embedded.folder.parent.iterdir()) == []
+
+
+def test_the_programs_own_event_loop_starts_and_stops_it_too(public_folder: Path) -> None:
+    embedded = EmbeddedPostgres(public_folder / "data" / "postgres")
+
+    async def once() -> None:
+        await write_a_row(await embedded.start())
+        await embedded.remove()
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(asyncio.wait_for(once(), DEADLINE_SECONDS))
 
 
 async def test_the_folder_is_private_and_there_is_no_network_port(embedded: EmbeddedPostgres) -> None:

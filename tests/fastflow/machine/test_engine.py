@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import os
 import signal
@@ -9,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import uvloop
 
 from fastflow.machine import distribution, engine, prepare
 from fastflow.machine.api import Answer, EngineApi
@@ -140,6 +142,15 @@ async def test_the_engine_is_installed_and_started_and_outlives_the_setup(bare_m
     asked = (bare_machine / "apt").read_text().splitlines()
     assert [line.split()[0] for line in asked] == ["update", "install"]
     assert asked[1].endswith(" docker.io")
+    os.kill(int((bare_machine / "pid").read_text()), signal.SIGKILL)
+
+
+def test_the_engine_is_left_alone_by_the_programs_own_event_loop_too(bare_machine: Path) -> None:
+    (bare_machine / "bin" / "dockerd").symlink_to(bare_machine / "later" / "dockerd")
+    api = EngineApi(f"unix://{bare_machine}/s")
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(asyncio.wait_for(engine._set_up(Start("directly"), api, lambda _: None), 20))
+        assert runner.run(api.ping()).body == b"OK"
     os.kill(int((bare_machine / "pid").read_text()), signal.SIGKILL)
 
 
