@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import itertools
 import uuid
+from collections.abc import Awaitable, Callable
 
 import pytest
 
@@ -22,21 +23,26 @@ DEADLINE_SECONDS = 20
 
 
 class CountingStore:
-    """The real store, counting what it is asked for."""
+    """The real store, counting what it is asked for; something may happen just before a run is looked at."""
 
     def __init__(self, store: EventStore) -> None:
         self._store = store
+        self.reads = 0
         self.chunks_read = 0
+        self.meanwhile: list[Callable[[], Awaitable[None]]] = []
 
     async def last_line(self, run: str) -> int:
         return await self._store.last_line(run)
 
     async def read_chunks(self, run: str, from_line: int, limit: int) -> list[StoredChunk]:
         chunks = await self._store.read_chunks(run, from_line, limit)
+        self.reads += 1
         self.chunks_read += len(chunks)
         return chunks
 
     async def read_stream(self, stream: Stream, after_version: int = 0) -> list[Recorded[Event]]:
+        while self.meanwhile:
+            await self.meanwhile.pop()()
         return await self._store.read_stream(stream, after_version)
 
 
@@ -186,14 +192,32 @@ async def test_viewers_come_and_go_and_the_others_see_everything(
         assert await viewer.over() == list(range(1, printing.lines + 1))
 
 
-async def test_the_last_lines_before_the_end_are_never_missed(store: EventStore, wake: Wake) -> None:
-    tails = Tails(store, wake)
-    for number in range(1, 30):
-        printing = Printing(store, str(uuid.uuid4()))
-        viewer = Viewer(tails, printing.run)
-        await printing.lines_up_to(number)
+async def test_lines_written_between_the_last_look_and_the_end_are_not_missed(
+    store: EventStore, wake: Wake, printing: Printing
+) -> None:
+    async def print_and_end() -> None:
+        await printing.lines_up_to(5)
         await printing.end()
-        assert await viewer.over() == list(range(1, number + 1))
+
+    counting = CountingStore(store)
+    counting.meanwhile.append(print_and_end)
+    assert await Viewer(Tails(counting, wake), printing.run).over() == [1, 2, 3, 4, 5]
+
+
+async def test_a_silent_log_is_not_read_again_and_again(
+    store: EventStore, wake: Wake, printing: Printing
+) -> None:
+    counting = CountingStore(store)
+    tails = Tails(counting, wake)
+    viewers = [Viewer(tails, printing.run) for _ in range(10)]
+    await printing.lines_up_to(1)
+    await asyncio.gather(*(viewer.seen(1) for viewer in viewers))
+    counting.reads = 0
+    await wake.beyond(wake.head, 0.8)
+    assert counting.reads < 5
+    await printing.end()
+    for viewer in viewers:
+        await viewer.over()
 
 
 async def test_whoever_was_cut_off_goes_on_after_the_last_line_seen(
