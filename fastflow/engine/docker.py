@@ -38,7 +38,6 @@ from fastflow.engine.docker_answers import (
     Conflict,
     Ground,
     ground,
-    moment,
     observed,
     refusal,
     refuse_podman,
@@ -74,18 +73,13 @@ class DockerEngine:
 
     async def probe(self, image: str) -> EngineInfo:
         """Who answers; Podman is refused, because its logs cannot be read without loss."""
-        self._ground = None
-        found = await self._found()
-        before = time.time()
-        async with _asking():
-            information = await self._control.system.info()
-        skew = moment(information["SystemTime"]).timestamp() - (before + time.time()) / 2
+        found = await self._look_around()
         try:
             async with _asking():
                 digest: str | None = (await self._control.images.inspect(image))["Id"]
         except EngineRefused:
             digest = None
-        return EngineInfo(found.version, skew, digest)
+        return EngineInfo(found.version, found.clock_skew_seconds, digest)
 
     async def create(self, job: Job) -> Observed:
         """Create; the name of an earlier create is the proof that it arrived."""
@@ -138,8 +132,11 @@ class DockerEngine:
             except ContainerGone:
                 return None
 
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(one(container.id)) for container in listed]
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(one(container.id)) for container in listed]
+        except ExceptionGroup as failures:
+            raise failures.exceptions[0] from failures
         return [found for task in tasks if (found := task.result()) is not None]
 
     async def wait(self, name: str) -> Observed:
@@ -205,13 +202,17 @@ class DockerEngine:
             await client.session.close()
 
     async def _found(self) -> Ground:
-        if self._ground is None:
-            async with _asking():
-                version = await self._control.version()
-                refuse_podman(version)
-                information = await self._control.system.info()
-            self._ground = ground(version, information, await self._network(DEFAULT_NETWORK))
-            self._streams.api_version = self._control.api_version
+        return self._ground or await self._look_around()
+
+    async def _look_around(self) -> Ground:
+        async with _asking():
+            version = await self._control.version()
+            refuse_podman(version)
+            before = time.time()
+            information = await self._control.system.info()
+            now = (before + time.time()) / 2
+        self._ground = ground(version, information, await self._network(DEFAULT_NETWORK), now)
+        self._streams.api_version = self._control.api_version
         return self._ground
 
     async def _inspect(self, name: str) -> dict[str, Any]:

@@ -38,6 +38,8 @@ class Ground:
 
     version: str
     machine: Machine
+    clock_skew_seconds: float
+    """Its clock less ours."""
     forgets_newlines: bool
 
 
@@ -47,8 +49,8 @@ def refuse_podman(version: Document) -> None:
         raise PodmanRefused
 
 
-def ground(version: Document, information: Document, bridge: Document) -> Ground:
-    """From `/version`, `/info` and the default network."""
+def ground(version: Document, information: Document, bridge: Document, now: float) -> Ground:
+    """From `/version`, `/info` at the moment `now` of our clock, and the default network."""
     release = str(version["Version"])
     major = release.partition(".")[0]
     alone = (bridge.get("Options") or {}).get(CONTAINERS_SEE_ONE_ANOTHER) == "false"
@@ -59,6 +61,7 @@ def ground(version: Document, information: Document, bridge: Document) -> Ground
             memory_bytes=int(information["MemTotal"]),
             bridge=DEFAULT_NETWORK if alone else OWN_NETWORK,
         ),
+        clock_skew_seconds=_moment(information["SystemTime"]).timestamp() - now,
         forgets_newlines=major.isdigit() and int(major) < NEWLINES_KEPT_SINCE,
     )
 
@@ -69,12 +72,13 @@ def observed(document: Document) -> Observed:
     labels = document["Config"].get("Labels") or {}
     name = document["Name"].removeprefix("/")
     seen = _state(state.get("Status", "created"), name)
+    attempt = labels.get("fastflow-attempt", "")
     error = state.get("Error", "") if seen == "created" else ""
     return Observed(
         name=name,
         container_id=document["Id"],
         run=labels.get("fastflow-run-id", ""),
-        attempt=int(labels.get("fastflow-attempt", "0")),
+        attempt=int(attempt) if attempt.isascii() and attempt.isdigit() else 0,
         state=seen,
         image=document.get("Image", ""),
         started_at=_happened(state.get("StartedAt", "")),
@@ -83,11 +87,6 @@ def observed(document: Document) -> Observed:
         out_of_memory=bool(state.get("OOMKilled")),
         error=error,
     )
-
-
-def moment(written: str) -> dt.datetime:
-    """A time as the engine writes it, to the microsecond."""
-    return dt.datetime.fromisoformat(written).astimezone(dt.UTC)
 
 
 def refusal(status: int, message: str) -> FastFlowError:
@@ -122,4 +121,9 @@ def _finished(state: Document) -> dt.datetime | None:
 
 
 def _happened(written: str) -> dt.datetime | None:
-    return None if not written or written.startswith("0001-") else moment(written)
+    return None if not written or written.startswith("0001-") else _moment(written)
+
+
+def _moment(written: str) -> dt.datetime:
+    """A time as the engine writes it, to the microsecond."""
+    return dt.datetime.fromisoformat(written).astimezone(dt.UTC)

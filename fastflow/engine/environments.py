@@ -20,7 +20,7 @@ from typing import Annotated
 import msgspec
 
 from events.errors import FastFlowError
-from fastflow.engine import STDERR, Engine, Job, Mount, Observed
+from fastflow.engine import STDERR, ContainerGone, Engine, Job, Mount, Observed
 from fastflow.engine import preheat as inside
 from fastflow.engine.output import Output
 from fastflow.engine.trust import Trust, without_password
@@ -29,6 +29,7 @@ SECONDS_MAX = 1800.0
 MEMORY_BYTES = 2 << 30
 GRACE_SECONDS = 60.0
 """Over its own limit a pre-heat container gets this long to say so."""
+TRIES_MAX = 3
 LOG_BYTES_MAX = 16 << 20
 DETAIL_CHARACTERS_MAX = 4_000
 ANSWER_BYTES_MAX = 4 << 20
@@ -106,10 +107,12 @@ class Environments:
         self._engine = engine
         self._folder = folder
         self._tree = folder / "tree"
+        self._instance = instance
         self._label = f"{instance}-environments"
         """Not the runs' own instance label: nobody must take a pre-heat container for a run's."""
         self._cache = None if cache is None else cache / "environments"
         self._seconds_max = seconds_max
+        self._swept = False
         self._building: weakref.WeakValueDictionary[str, asyncio.Lock] = weakref.WeakValueDictionary()
 
     async def ready(
@@ -128,14 +131,14 @@ class Environments:
         """The environment, built if it is not there; `on_output` gets uv's lines, without their newlines.
 
         Given up half-way (cancelled, the engine away) the container goes on, and the next call adopts it.
-        Raises DependenciesFailed, ImageMissing, EngineAway, ContainerGone.
+        Raises DependenciesFailed, ImageMissing, EngineRefused, EngineAway.
         """
         wish = self._wish(requirements, python_version, image_digest)
         if option := next((line for line in wish.requirements if line.startswith("-")), None):
             raise DependenciesFailed(f"{option!r} is an option, not a requirement")
         async with self._building.setdefault(wish.digest, asyncio.Lock()):
             found = self._find(wish.digest)
-            return found or await self._build(wish, Output(on_output))
+            return found or await self._built(wish, on_output)
 
     async def sweep(self) -> None:
         """Remove what pre-heat containers of an earlier life left; one that runs may still be of use."""
@@ -143,6 +146,7 @@ class Environments:
         for seen in await self._engine.observe_all(self._label):
             if seen.state != "running" and seen.name not in building:
                 await self._engine.remove(seen.name)
+        self._swept = True
 
     def _wish(self, requirements: Sequence[str], python_version: str | None, image_digest: str) -> _Wish:
         said = (self.trust.env.get("UV_DEFAULT_INDEX", ""), self.trust.env.get("UV_INDEX", ""))
@@ -164,6 +168,17 @@ class Environments:
             seconds=answer.seconds,
             lock=without_password(answer.lock),
         )
+
+    async def _built(self, wish: _Wish, on_output: OnOutput | None) -> Environment:
+        if not self._swept:
+            await self.sweep()
+        for _ in range(TRIES_MAX):
+            try:
+                return await self._build(wish, Output(on_output))
+            except ContainerGone:
+                if (found := self._find(wish.digest)) is not None:
+                    return found
+        raise DependenciesFailed("The container that builds the environment was removed, again and again.")
 
     async def _build(self, wish: _Wish, output: Output) -> Environment:
         job = self._job(wish, self._prepare(wish))
@@ -218,7 +233,7 @@ class Environments:
         )
 
     def _name(self, digest: str) -> str:
-        return f"fastflow-{self._label}-{digest[:24]}"
+        return f"fastflow-{self._instance[:8]}-environment-{digest[:24]}"
 
     def _prepare(self, wish: _Wish) -> Path:
         """The folders, and the request in one of its own that nothing inside a container can write."""

@@ -11,8 +11,19 @@ from pathlib import Path
 
 import pytest
 
-from fastflow.engine import STDERR, STDOUT, EngineAway, EngineRefused, Job, Mount, Piece
+from fastflow.engine import (
+    STDERR,
+    STDOUT,
+    EngineAway,
+    EngineRefused,
+    Job,
+    Mount,
+    Observed,
+    Piece,
+    docker_answers,
+)
 from fastflow.engine import docker as adapter
+from fastflow.engine.container import Machine
 from fastflow.engine.docker import DockerEngine
 from fastflow.engine.docker_answers import PodmanRefused, ground, observed, refusal
 from tests.fastflow.engine.jobs import IMAGE, INSTANCE, job
@@ -161,6 +172,23 @@ async def test_an_engine_that_is_not_there_is_away(tmp_path: Path) -> None:
     await engine.close()
 
 
+@pytest.mark.docker
+async def test_an_engine_that_goes_away_while_all_are_observed_is_away(
+    docker_engine: DockerEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away(_: str) -> Observed:
+        raise EngineAway
+
+    made = [job(), job()]
+    for one in made:
+        await docker_engine.create(one)
+    monkeypatch.setattr(docker_engine, "observe", away)
+    with pytest.raises(EngineAway):
+        await docker_engine.observe_all(INSTANCE)
+    for one in made:
+        await docker_engine.remove(one.name)
+
+
 async def test_an_engine_that_never_answers_is_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(adapter, "CALL_SECONDS", 0.1)
     async with answering(tmp_path, None) as address:
@@ -193,10 +221,12 @@ async def test_an_address_of_another_kind_is_refused() -> None:
 def test_the_default_network_is_used_where_its_containers_do_not_see_one_another(
     options: dict[str, str] | None, bridge: str
 ) -> None:
-    found = ground({"Version": "27.0.1"}, {"NCPU": 2, "MemTotal": 1 << 30}, {"Options": options})
-    assert found.machine.bridge == bridge
+    information = {"NCPU": 2, "MemTotal": 1 << 30, "SystemTime": "2026-11-22T03:02:31.5Z"}
+    found = ground({"Version": "27.0.1"}, information, {"Options": options}, 1_795_316_550.0)
+    assert found.machine == Machine(2, 1 << 30, bridge)
+    assert found.clock_skew_seconds == 1.5
     assert not found.forgets_newlines
-    assert ground({"Version": "20.10.24+dfsg1"}, {"NCPU": 2, "MemTotal": 1 << 30}, {}).forgets_newlines
+    assert ground({"Version": "20.10.24+dfsg1"}, information, {}, 0.0).forgets_newlines
 
 
 @pytest.mark.parametrize(
@@ -223,7 +253,8 @@ def test_a_script_that_ended_before_its_start_was_noted_ends_when_it_started() -
         "StartedAt": "2026-11-22T03:02:31.162827001Z",
         "FinishedAt": "2026-11-22T03:02:31.162328Z",
     }
-    seen = observed({"Name": "/x", "Id": "1", "Config": {"Labels": None}, "State": state})
+    labels = {"fastflow-attempt": "not a number"}
+    seen = observed({"Name": "/x", "Id": "1", "Config": {"Labels": labels}, "State": state})
     assert seen.started_at == seen.finished_at
     assert (seen.run, seen.attempt) == ("", 0)
 
@@ -289,3 +320,23 @@ async def test_containers_on_the_network_do_not_reach_one_another(docker_engine:
         await docker_engine.remove(server.name)
     assert exit_code == 1
     assert pieces[-1][2] in {b"TimeoutError: timed out\n", b"OSError: [Errno 113] No route to host\n"}
+
+
+@pytest.mark.docker
+async def test_a_network_somebody_removed_is_made_again(
+    docker_engine: DockerEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = f"{INSTANCE}-network"
+    for module in (adapter, docker_answers):
+        monkeypatch.setattr(module, "OWN_NETWORK", own)
+    made = dataclasses.replace(job(DOUBLE_EXIT_CODE="6"), network="bridge")
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        await docker_engine.create(made)
+        networks = docker_engine._control.networks
+        if await docker_engine._network(own):
+            await (await networks.get(own)).delete()
+        await docker_engine.start(made.name)
+        assert (await docker_engine.wait(made.name)).exit_code == 6
+        await docker_engine.remove(made.name)
+        if await docker_engine._network(own):
+            await (await networks.get(own)).delete()

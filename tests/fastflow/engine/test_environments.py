@@ -133,17 +133,36 @@ async def test_an_option_among_the_requirements_is_refused_without_a_container(t
 
 async def test_leftovers_are_removed_and_what_still_runs_is_not(tmp_path: Path) -> None:
     engine = Counting()
-    house = environments(engine, tmp_path)
-    await house.build(("idna",), None, DIGEST)
-    template = engine.created[0]
-    for name, env in (("done", {}), ("runs", {"DOUBLE_HOLD": "1"})):
-        labels = {"fastflow-instance": template.labels["fastflow-instance"]}
-        await engine.create(Job(name=name, image="i", command=("x",), env=env, labels=labels))
-        await engine.start(name)
+    await environments(engine, tmp_path).build(("idna",), None, DIGEST)
+    label = engine.created[0].labels["fastflow-instance"]
     run = job()
     await engine.create(run)
-    await house.sweep()
+    for name in ("done", "runs"):
+        env = {"DOUBLE_HOLD": "1"} if name == "runs" else {}
+        await engine.create(Job(name, "image", ("true",), env, {"fastflow-instance": label}))
+        await engine.start(name)
+    await environments(engine, tmp_path).build(("six",), None, DIGEST)
     assert set(engine.containers) == {"runs", run.name}
+
+
+class Losing(Counting):
+    """Somebody removes each pre-heat container as soon as it runs."""
+
+    async def start(self, name: str) -> Observed:
+        seen = await super().start(name)
+        self.vanish(name)
+        return seen
+
+
+async def test_a_container_removed_after_its_work_does_not_matter(tmp_path: Path) -> None:
+    assert (await environments(Losing(), tmp_path).build(("idna",), None, DIGEST)).packages == 1
+
+
+async def test_a_container_removed_again_and_again_fails_in_the_end(tmp_path: Path) -> None:
+    engine = Losing()
+    with pytest.raises(DependenciesFailed, match="was removed"):
+        await environments(engine, tmp_path).build(("no-such-package",), None, DIGEST)
+    assert len(engine.starts) == 3
 
 
 @pytest.mark.parametrize(
