@@ -61,6 +61,18 @@ class Running:
 
     async def finish(self, active: Active, seen: Observed) -> None:
         """Store the rest of the log, then the exit with the run's verdict, in one append."""
+        try:
+            await self._finish(active, seen)
+        finally:
+            await self.close()
+
+    async def close(self) -> None:
+        """Leave the log to the next one, with everything taken stored if that is quick."""
+        log, self._log = self._log, None
+        if log is not None:
+            await log.close()
+
+    async def _finish(self, active: Active, seen: Observed) -> None:
         active = await self._record_start(active, seen)
         log = await self._opened_log(active)
         finished_at = seen.finished_at or dt.datetime.now(dt.UTC)
@@ -82,12 +94,6 @@ class Running:
             ),
         )
         _log.info("run.exited", run=self._run, exit_code=seen.exit_code, lines=log.recorder.lines)
-
-    async def close(self) -> None:
-        """Leave the log to the next one, with everything taken stored if that is quick."""
-        log, self._log = self._log, None
-        if log is not None:
-            await log.close()
 
     async def _record_start(self, active: Active, seen: Observed) -> Active:
         if active.container_id is None:
