@@ -105,19 +105,23 @@ async def search(
     limit: int = HITS_MAX,
 ) -> Hits:
     """Lines that hold a text, in whatever case. Raises ImpossibleSearch."""
-    if not 0 < len(query) <= QUERY_LENGTH_MAX or "\n" in query:
-        raise ImpossibleSearch
     total = 0
     found: list[Line] = []
-    async for first_line, content in contents(store, run, max(from_line, 1), await store.last_line(run)):
-        places = _places(content, query)
-        if stream is not None:
-            places = [place for place in places if content.is_of(stream, place)]
+    async for first_line, content, places in _hits(store, run, query, from_line, stream):
         total += len(places)
-        if places and len(found) < limit:
+        if len(found) < limit:
             numbered = content.lines(first_line)
             found += [numbered[place] for place in places[: limit - len(found)]]
     return Hits(total, found)
+
+
+async def matching(
+    store: LogStore, run: str, query: str, *, from_line: int = 1, stream: LogStream | None = None
+) -> AsyncGenerator[list[Line]]:
+    """All lines that hold a text, as they are found, in batches. Raises ImpossibleSearch."""
+    async for first_line, content, places in _hits(store, run, query, from_line, stream):
+        numbered = content.lines(first_line)
+        yield [numbered[place] for place in places]
 
 
 async def contents(
@@ -135,6 +139,20 @@ async def contents(
                 return
         if not chunks:
             return
+
+
+async def _hits(
+    store: LogStore, run: str, query: str, from_line: int, stream: LogStream | None
+) -> AsyncIterator[tuple[int, Content, Sequence[int]]]:
+    """The chunks that hold a text, each with its first line's number and the places of the lines."""
+    if not 0 < len(query) <= QUERY_LENGTH_MAX or "\n" in query:
+        raise ImpossibleSearch
+    async for first_line, content in contents(store, run, max(from_line, 1), await store.last_line(run)):
+        places = _places(content, query)
+        if stream is not None:
+            places = [place for place in places if content.is_of(stream, place)]
+        if places:
+            yield first_line, content, places
 
 
 def _places(content: Content, query: str) -> Sequence[int]:

@@ -149,6 +149,14 @@ async def test_search_counts_all_and_gives_the_first(store: EventStore, run: str
     assert hits.total == 2_901
 
 
+async def test_all_matching_lines_can_be_had_however_many_they_are(store: EventStore, run: str) -> None:
+    await printed(store, run, numbered(3_000))
+    found = [line async for batch in run_log.matching(store, run, "LINE 2", from_line=3) for line in batch]
+    assert [line.number for line in found] == [
+        number for number in range(3, 3_001) if str(number).startswith("2")
+    ]
+
+
 @pytest.mark.parametrize("query", ["", "two\nlines", "x" * 201])
 async def test_an_impossible_search_is_refused(store: EventStore, run: str, query: str) -> None:
     with pytest.raises(ImpossibleSearch):
