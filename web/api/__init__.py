@@ -1,0 +1,1 @@
+"""The API: JSON in, JSON out, problem documents when refused."""

@@ -1,0 +1,1 @@
+"""The pages: each endpoint takes its frame first, then asks the read models, then renders."""
