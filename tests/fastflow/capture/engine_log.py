@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import random
 from collections.abc import Iterable, Sequence
 
 from events.chunk import ERR, ERR_PART, OUT, OUT_PART
@@ -69,3 +70,26 @@ def expected(writes: Iterable[Write], stream: int, part_bytes: int) -> list[tupl
         found += [(part, text[cut - part_bytes : cut] + b"\n") for cut in cuts]
         found.append((kind, text[len(cuts) * part_bytes :] + b"\n"))
     return found
+
+
+def printed(count: int, seed: int = 0) -> list[Piece]:
+    """A log of many short lines, a few long ones, on both streams, some at the same time."""
+    dice = random.Random(seed)  # noqa: S311
+    pieces: list[Piece] = []
+    now = 1_760_000_000_000_000_000
+    for number in range(count):
+        now += dice.choice([0, 900, 4_000, 70_000])
+        stream = STDERR if dice.random() < 0.2 else STDOUT
+        if dice.random() < 0.002:
+            pieces += [
+                (stream, now, b"%08d" % number + b"x" * (lines.PIECE_BYTES - 8)),
+                (stream, now, b"end\n"),
+            ]
+        else:
+            pieces.append((stream, now, b"line %08d %s\n" % (number, b"." * dice.randrange(150))))
+    return pieces
+
+
+def lines_of(pieces: list[Piece], stream: int) -> list[bytes]:
+    """The lines of one stream, all ended."""
+    return b"".join(text for piece_stream, _, text in pieces if piece_stream == stream).split(b"\n")[:-1]

@@ -16,7 +16,7 @@ from fastflow.capture import recorder as recorder_module
 from fastflow.capture.lines import PART_BYTES_MAX, PIECE_BYTES
 from fastflow.capture.recorder import WAITING_BYTES_MAX, Recorder
 from fastflow.engine import STDERR, STDOUT, Piece
-from tests.fastflow.capture.engine_log import connection
+from tests.fastflow.capture.engine_log import connection, lines_of, printed
 from tests.fastflow.capture.stored_log import stored_lines, texts
 
 DEADLINE_SECONDS = 20
@@ -25,25 +25,6 @@ DEADLINE_SECONDS = 20
 @pytest.fixture
 def run() -> str:
     return str(uuid.uuid4())
-
-
-def printed(count: int, seed: int = 0) -> list[Piece]:
-    """A log of many short lines, a few long ones, on both streams, some at the same time."""
-    dice = random.Random(seed)  # noqa: S311
-    pieces: list[Piece] = []
-    now = 1_760_000_000_000_000_000
-    for number in range(count):
-        now += dice.choice([0, 900, 4_000, 70_000])
-        stream = STDERR if dice.random() < 0.2 else STDOUT
-        if dice.random() < 0.002:
-            pieces += [(stream, now, b"%08d" % number + b"x" * (PIECE_BYTES - 8)), (stream, now, b"end\n")]
-        else:
-            pieces.append((stream, now, b"line %08d %s\n" % (number, b"." * dice.randrange(150))))
-    return pieces
-
-
-def lines_of(pieces: list[Piece], stream: int) -> list[bytes]:
-    return b"".join(text for piece_stream, _, text in pieces if piece_stream == stream).split(b"\n")[:-1]
 
 
 async def record(recorder: Recorder, log: list[Piece], batch: int = 500) -> None:
