@@ -15,7 +15,9 @@ select
     progress_done, progress_total, pipeline, status, reason, trigger, actor, progress_text
 from json_populate_recordset(null::run_list, $1)
 on conflict (id) do update
-set last_position = excluded.last_position,
+set position = excluded.position,
+    last_position = excluded.last_position,
+    requested_at = excluded.requested_at,
     started_at = excluded.started_at,
     ended_at = excluded.ended_at,
     duration_ms = excluded.duration_ms,
@@ -24,8 +26,11 @@ set last_position = excluded.last_position,
     exit_code = excluded.exit_code,
     progress_done = excluded.progress_done,
     progress_total = excluded.progress_total,
+    pipeline = excluded.pipeline,
     status = excluded.status,
     reason = excluded.reason,
+    trigger = excluded.trigger,
+    actor = excluded.actor,
     progress_text = excluded.progress_text;
 
 -- name: rows

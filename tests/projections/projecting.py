@@ -1,4 +1,4 @@
-"""Given these events, a read model has this row: projectors tested as sentences, each history projected twice."""
+"""Given these events, a read model has this row; each history is projected twice."""
 
 from __future__ import annotations
 

@@ -1,0 +1,302 @@
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+
+import msgspec
+import pytest
+
+from events import pipeline, run
+from events.base import Event, Stream
+from events.errors import DatabaseAway
+from events.pipeline import PipelineGone
+from events.run import AttemptBegun, ContainerExited, Progressed, RunFailed, RunRequested, RunSucceeded
+from events.store import EventStore
+from events.wake import Wake
+from projections import PROJECTORS, activity, run_list, system_state
+from projections.activity import ACTIVITY
+from projections.following import AnyProjector
+from projections.rebuild import ensure_current, rebuild
+from projections.run_list import RUN_LIST
+from projections.runner import LEASE, Runner
+from projections.waiting import reached
+from sql.database import Database
+from tests.projections.broken import broken, copy
+from tests.projections.conftest import DEADLINE_SECONDS, Project, running
+from tests.projections.projecting import START
+from tests.projections.tables import dump
+
+NAMES = tuple(projector.name for projector in PROJECTORS)
+REQUEST = RunRequested(pipeline="sales", snapshot="s", entry="main.py")
+BEGUN = AttemptBegun(attempt=1, container="c")
+
+DIE_AT_COMMIT = """
+    create sequence public.commits;
+    create function public.die_at_commit() returns trigger language plpgsql as $$
+    begin
+        if nextval('public.commits') <= 3 then
+            perform pg_terminate_backend(pg_backend_pid());
+        end if;
+        return null;
+    end $$;
+    create constraint trigger die_at_commit after insert or update on read.activity
+        deferrable initially deferred for each row execute function public.die_at_commit();
+"""
+END_POOLED_BACKENDS = """
+    select count(pg_terminate_backend(pid)) from pg_stat_activity
+    where datname = current_database() and pid <> pg_backend_pid() and application_name = 'fastflow'
+"""
+APPEND_UNKNOWN_VERSION = """
+    select status from append(
+        '{run}', '{r1}', '{1}', '{"{}"}', '{null}', '{null}', '{1}', '{run.attempt_begun}', '{99}',
+        array[gen_random_uuid()], '{"{}"}'
+    )
+"""
+
+
+async def append(store: EventStore, stream: Stream, *events: Event) -> int:
+    return (await store.append(stream, events, expected=None)).position
+
+
+async def live(store: EventStore, run_id: str) -> None:
+    for event in (REQUEST, BEGUN, Progressed(attempt=1, done=1), RunSucceeded(attempt=1)):
+        await append(store, run.stream(run_id), event)
+
+
+async def stopped(database: Database) -> dict[str, str]:
+    """What stopped which read models."""
+    return {model.name: model.error for model in await system_state.read_models(database) if model.error}
+
+
+async def until_stopped(database: Database, wake: Wake, *names: str) -> dict[str, str]:
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        while (found := await stopped(database)).keys() != set(names):
+            await asyncio.wait_for(wake.went_stale.next().wait(), DEADLINE_SECONDS)
+    return found
+
+
+async def settled(project: Project) -> None:
+    """Wait for the read models, whatever happens to the connection that asks."""
+    while True:
+        with contextlib.suppress(DatabaseAway):
+            return await project()
+
+
+async def same_as_rebuilt(database: Database) -> None:
+    followed = await dump(database)
+    await rebuild(database, *NAMES)
+    assert await dump(database) == followed
+
+
+async def test_a_crash_between_the_writes_and_the_commit_projects_nothing_twice(
+    database: Database, store: EventStore, wake: Wake
+) -> None:
+    await ensure_current(database)
+    async with database.acquire() as connection:
+        await connection.execute(DIE_AT_COMMIT)
+    await asyncio.gather(*(live(store, f"r{number}") for number in range(20)))
+
+    async with running(Runner(database, wake, PROJECTORS, owner="test")):
+        assert await reached(database, wake, await store.head(), DEADLINE_SECONDS)
+
+    async with database.acquire() as connection:
+        assert await connection.fetchval("select last_value from public.commits") > 3
+    assert (await activity.since(database, START)).succeeded == 20
+    await same_as_rebuilt(database)
+
+
+async def test_backends_that_die_at_any_moment_project_nothing_twice(
+    dsn: str, database: Database, store: EventStore, project: Project
+) -> None:
+    killer = await Database.open(dsn)
+    async with killer.acquire() as connection:
+        for number in range(15):
+            runs = asyncio.gather(*(live(store, f"r{number}-{place}") for place in range(10)))
+            await asyncio.wait({runs}, timeout=random.uniform(0, 0.05))  # noqa: S311
+            assert await connection.fetchval(END_POOLED_BACKENDS) > 0
+            await runs
+            await settled(project)
+    await killer.close()
+
+    assert (await activity.since(database, START)).succeeded == 150
+    await same_as_rebuilt(database)
+
+
+async def test_two_runners_at_once_project_nothing_twice(
+    database: Database, store: EventStore, wake: Wake
+) -> None:
+    await ensure_current(database)
+    never = asyncio.Event()
+    both = [
+        asyncio.create_task(Runner(database, wake, PROJECTORS, owner=owner)._follow(never))
+        for owner in ("one", "two")
+    ]
+
+    await asyncio.gather(*(live(store, f"r{number}") for number in range(100)))
+
+    assert await reached(database, wake, await store.head(), DEADLINE_SECONDS)
+    for task in both:
+        assert not task.done()
+        task.cancel()
+    await asyncio.wait(both)
+    assert (await activity.since(database, START)).succeeded == 100
+    await same_as_rebuilt(database)
+
+
+async def test_a_second_runner_waits_and_takes_over(
+    database: Database, store: EventStore, wake: Wake
+) -> None:
+    async def owner() -> str:
+        async with database.acquire() as connection:
+            return str(await connection.fetchval("select owner from lease where name = $1", LEASE))
+
+    await ensure_current(database)
+    async with contextlib.AsyncExitStack() as second:
+        async with running(Runner(database, wake, PROJECTORS, owner="one")):
+            assert await reached(
+                database, wake, await append(store, run.stream("r1"), REQUEST), DEADLINE_SECONDS
+            )
+            await second.enter_async_context(running(Runner(database, wake, PROJECTORS, owner="two")))
+            assert await reached(
+                database, wake, await append(store, run.stream("r2"), REQUEST), DEADLINE_SECONDS
+            )
+            assert await owner() == "one"
+        assert await reached(database, wake, await append(store, run.stream("r3"), REQUEST), DEADLINE_SECONDS)
+        assert await owner() == "two"
+
+
+async def test_a_poisoned_event_stops_one_read_model_and_a_mended_release_goes_on_from_there(
+    database: Database, store: EventStore, wake: Wake
+) -> None:
+    await ensure_current(database)
+    others = tuple(projector for projector in PROJECTORS if projector is not ACTIVITY)
+    async with running(Runner(database, wake, (*others, broken(ACTIVITY)), owner="broken")):
+        await live(store, "r1")
+        await live(store, "r2")
+        error = await until_stopped(database, wake, "activity")
+        names = [projector.name for projector in others]
+        assert await reached(database, wake, await store.head(), DEADLINE_SECONDS, names)
+
+    assert error["activity"].startswith(
+        "The event run.succeeded at position 4 could not be projected: ZeroDivisionError"
+    )
+    assert (await activity.since(database, START)).requested == 1, "what came before it is kept"
+    async with database.acquire() as connection:
+        position = await connection.fetchval("select position from follower where name = 'activity'")
+    assert position == 3
+
+    async with running(Runner(database, wake, PROJECTORS, owner="mended")):
+        assert await until_stopped(database, wake) == {}
+        assert await reached(database, wake, await store.head(), DEADLINE_SECONDS)
+    assert (await activity.since(database, START)).succeeded == 2
+    await same_as_rebuilt(database)
+
+
+async def test_a_stopped_read_model_keeps_since_when_over_a_restart(
+    database: Database, store: EventStore, wake: Wake
+) -> None:
+    await ensure_current(database)
+    since = []
+    await live(store, "r1")
+    for _ in range(2):
+        async with running(Runner(database, wake, (RUN_LIST, broken(ACTIVITY)), owner="broken")):
+            await until_stopped(database, wake, "activity")
+        since += [model.at for model in await system_state.read_models(database) if model.error]
+
+    assert since[0] == since[1]
+
+
+async def test_an_event_of_an_unknown_version_stops_those_that_handle_its_type(
+    database: Database, store: EventStore, wake: Wake, project: Project
+) -> None:
+    await project()
+    await append(store, run.stream("r1"), REQUEST)
+    async with database.acquire() as connection:
+        assert await connection.fetchval(APPEND_UNKNOWN_VERSION) == "appended"
+    await append(store, run.stream("r2"), REQUEST)
+
+    errors = await until_stopped(database, wake, "run_list", "run_detail")
+
+    assert "does not know version 99 of run.attempt_begun" in errors["run_list"]
+    rest = ["activity", "pipeline_list", "system_state"]
+    assert await reached(database, wake, await store.head(), DEADLINE_SECONDS, rest)
+    assert (await activity.since(database, START)).requested == 2
+    assert (await run_list.one(database, "r1")).status == "PENDING"
+
+
+async def test_a_row_the_database_refuses_stops_its_read_model_only(
+    database: Database, store: EventStore, wake: Wake, project: Project
+) -> None:
+    await project()
+    exited = ContainerExited(
+        attempt=1, exit_code=2**40, out_of_memory=False, finished_at=START, lines=1, bytes=1
+    )
+    await append(store, run.stream("r1"), REQUEST, BEGUN, exited)
+
+    errors = await until_stopped(database, wake, "run_list")
+
+    assert "out of range" in errors["run_list"]
+    rest = [name for name in NAMES if name != "run_list"]
+    assert await reached(database, wake, await store.head(), DEADLINE_SECONDS, rest)
+
+
+async def test_a_read_model_far_behind_catches_up_beside_the_others(
+    database: Database, store: EventStore, wake: Wake
+) -> None:
+    await ensure_current(database)
+    await asyncio.gather(*(live(store, f"r{number}") for number in range(300)))
+    others = tuple(projector for projector in PROJECTORS if projector is not ACTIVITY)
+    async with running(Runner(database, wake, others, owner="others")):
+        names = [projector.name for projector in others]
+        assert await reached(database, wake, await store.head(), DEADLINE_SECONDS, names)
+
+    async with running(Runner(database, wake, PROJECTORS, owner="all")):
+        await live(store, "late")
+        assert await reached(database, wake, await store.head(), DEADLINE_SECONDS)
+    await same_as_rebuilt(database)
+
+
+@pytest.mark.parametrize("held", [1, 1000])
+async def test_rows_that_left_memory_are_read_back(
+    held: int, database: Database, store: EventStore, wake: Wake
+) -> None:
+    await ensure_current(database)
+    few: list[AnyProjector] = [copy(projector, projector.version) for projector in PROJECTORS]
+    for projector in few:
+        projector.rows_held_max = held
+    async with running(Runner(database, wake, few, owner="test")):
+        await asyncio.gather(*(live(store, f"r{number}") for number in range(30)))
+        assert await reached(database, wake, await store.head(), DEADLINE_SECONDS)
+
+    assert (await activity.since(database, START)).succeeded == 30
+    await same_as_rebuilt(database)
+
+
+async def test_what_went_stale_is_said_when_it_can_be_read(
+    database: Database, store: EventStore, wake: Wake, project: Project
+) -> None:
+    await project()
+    said: list[frozenset[str]] = []
+    wake.on_stale(said.append)
+
+    failed = RunFailed(attempt=0, reason="pipeline_missing")
+    await append(store, run.stream("r1"), REQUEST, failed)
+    await project()
+    await append(store, pipeline.stream("sales"), PipelineGone())
+    await until_stopped(database, wake, "pipeline_list")
+
+    topics = frozenset[str]().union(*said)
+    assert topics == {"runs", "run-r1", "pipeline-sales", "system"}
+
+
+async def test_a_run_with_a_long_tail_of_progress_is_one_row_of_the_last_value(
+    database: Database, store: EventStore, project: Project
+) -> None:
+    await append(store, run.stream("r1"), REQUEST, BEGUN)
+    for done in range(0, 500, 50):
+        await append(store, run.stream("r1"), *(Progressed(attempt=1, done=done + n) for n in range(50)))
+    await project()
+
+    row = await run_list.one(database, "r1")
+    assert row == msgspec.structs.replace(row, progress_done=499.0, last_position=502)
