@@ -95,7 +95,11 @@ async def _working(
     engine = DockerEngine(settings.docker_host)
     ends.push_async_callback(engine.close)
     environments = Environments(
-        engine, settings.data_dir / "environments", instance=instance, trust=trust(os.environ)
+        engine,
+        settings.data_dir / "environments",
+        instance=instance,
+        trust=trust(os.environ),
+        cache=settings.uv_cache_dir,
     )
     worker = Worker(
         store=store,

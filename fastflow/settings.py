@@ -49,8 +49,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Where logs go before retention drops them; else `logs` in `data_dir`."""
     worker_base_image: str = "fastflow-worker:3.11"
     """The image every run's container is made from."""
-    uv_cache_dir: Path
-    """The cache that only environment builds see; else `uv-cache` in `data_dir`."""
+    uv_cache_dir: Path | None = None
+    """The cache that only environment builds see; None: beside the environments, sharing their files."""
     uv_pre_heat: bool = True
     """Build a pipeline's environment when its requirements are discovered, not when it first runs."""
     max_concurrent_runs: int = 10
@@ -124,7 +124,6 @@ def read(environ: Mapping[str, str]) -> Settings:
     values.setdefault("pipelines_dir", _default_pipelines_dir())
     data_dir: Path = values.setdefault("data_dir", _default_data_dir(environ))
     values.setdefault("logs_dir", data_dir / "logs")
-    values.setdefault("uv_cache_dir", data_dir / "uv-cache")
     settings = Settings(**values)
     if "fastflow_url" in values:
         return settings
