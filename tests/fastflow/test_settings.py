@@ -20,7 +20,7 @@ def test_everything_has_a_default(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     assert known.pipelines_dir == tmp_path / "pipelines"
     assert known.data_dir == Path("/home/ada/.local/share/fastflow")
     assert known.logs_dir == known.data_dir / "logs"
-    assert known.uv_cache_dir == known.data_dir / "uv-cache"
+    assert known.uv_cache_dir is None
     assert (known.host, known.port, known.fastflow_url) == ("127.0.0.1", 8000, "http://127.0.0.1:8000")
     assert (known.max_concurrent_runs, known.container_timeout, known.retry_attempts) == (10, None, 0)
     assert (known.worker_base_image, known.git_branch) == ("fastflow-worker:3.11", "main")
