@@ -17,7 +17,7 @@ import structlog
 
 import sql
 from events.errors import DatabaseAway, LeaseLost, OutcomeUnknown, StorageFull, Unavailable, VersionConflict
-from events.partitions import AHEAD, STEP_POSITIONS
+from events.partitions import add_missing
 from events.requests import REQUESTS_MAX, Appended, Lane, R, Request
 from events.signal import came
 from sql.database import Connection, Database
@@ -28,6 +28,7 @@ PATIENCE_SECONDS = 10.0
 """How long a request of an impatient lane waits for a database that is away."""
 STATEMENT_SECONDS_MAX = 10.0
 DRAIN_SECONDS_MAX = 5.0
+STOPPING = "Fast-Flow is stopping; nothing was stored."
 PAUSE_SECONDS_MIN, PAUSE_SECONDS_MAX = 0.05, 1.0
 PROBE_EVERY_SECONDS = 1.0
 
@@ -56,18 +57,20 @@ class Appender(Generic[R]):
 
     async def append(self, request: R) -> Appended:
         """Wait for the request's answer; raises VersionConflict, LeaseLost, DatabaseAway, StorageFull."""
-        if self._closed:
-            raise DatabaseAway("Fast-Flow is stopping; nothing was stored.")
-        if (
-            not self._lane.patient
-            and self._away_since
-            and time.monotonic() > self._away_since + PATIENCE_SECONDS
-        ):
-            raise DatabaseAway
+        if self._closed or self._is_hopeless():
+            # whoever tries again at once must not keep everybody else from running
+            await asyncio.sleep(0)
+            raise DatabaseAway(STOPPING) if self._closed else DatabaseAway
         async with self._room:
             self._queue.append(request)
             self._arrived.set()
             return await request.answer
+
+    def _is_hopeless(self) -> bool:
+        """Whether a request would only wait to learn what is known already."""
+        if self._lane.patient or self._away_since is None:
+            return False
+        return time.monotonic() > self._away_since + PATIENCE_SECONDS
 
     async def run(self) -> None:
         """Carry requests until cancelled."""
@@ -83,7 +86,7 @@ class Appender(Generic[R]):
             self._closed = True
             self._disconnect()
             for request in (*self._batch, *self._queue):
-                _refuse(request, DatabaseAway("Fast-Flow is stopping; nothing was stored."))
+                _refuse(request, DatabaseAway(STOPPING))
 
     async def drain(self) -> None:
         """Refuse new requests and wait, not for ever, until the present ones have their answers."""
@@ -187,7 +190,7 @@ class Appender(Generic[R]):
         try:
             connection = await self._connected()
             with self._database.translating(connection):
-                await connection.execute(_partition_queries.add_log_partition, STEP_POSITIONS, AHEAD)
+                await add_missing(connection)
         except Unavailable as error:
             _log.warning("appender.partition_not_added", reason=str(error))
 

@@ -60,7 +60,8 @@ def decode(type_name: str, schema_v: int, data: str) -> Event:
     if kind is None:
         raise UnknownEvent(f"This release does not know events of type {type_name}.")
     if schema_v != kind.schema_v:
-        data = _upcast(type_name, schema_v, kind.schema_v, data)
+        document = upcast(decode_document(data), type_name, schema_v, kind.schema_v)
+        data = _ENCODER.encode(document).decode()
     try:
         return _DECODERS[type_name].decode(data)
     except msgspec.MsgspecError as error:
@@ -94,17 +95,22 @@ def decode_document(text: str) -> dict[str, Any]:
     return msgspec.json.decode(text, type=dict[str, Any])
 
 
-def _upcast(type_name: str, stored: int, present: int, data: str) -> str:
-    document = decode_document(data)
-    for version in range(stored, present):
-        step = UPCASTERS.get((type_name, version))
-        if step is None:
-            break
-        document = step(document)
-    else:
-        if stored < present:
-            return _ENCODER.encode(document).decode()
-    raise UnknownEvent(f"This release does not know version {stored} of {type_name}; it writes {present}.")
+def upcast(
+    document: dict[str, Any],
+    type_name: str,
+    stored: int,
+    present: int,
+    upcasters: Mapping[tuple[str, int], Upcaster] = UPCASTERS,
+) -> dict[str, Any]:
+    """Stored data raised, version by version, to the present one; raises UnknownEvent."""
+    steps = [upcasters.get((type_name, version)) for version in range(stored, present)]
+    if stored > present or None in steps:
+        raise UnknownEvent(
+            f"This release does not know version {stored} of {type_name}; it writes {present}."
+        )
+    for step in steps:
+        document = step(document) if step else document
+    return document
 
 
 def _clean(value: Any) -> Any:

@@ -61,8 +61,12 @@ class Lease:
 
     async def __aenter__(self) -> Self:
         """Wait until nobody else holds the lease; a database that is away is waited for."""
-        while not await self._take():
-            pass
+        try:
+            while not await self._take():
+                pass
+        except BaseException:
+            self._disconnect()
+            raise
         _log.info("lease.taken", lease=self.name, owner=self.owner, epoch=self.epoch)
         await self._tasks.__aenter__()
         self._renewing = self._tasks.create_task(self._renew(), name=f"lease {self.name}")

@@ -8,7 +8,7 @@ import structlog
 
 import sql
 from events.errors import Unavailable
-from sql.database import Database
+from sql.database import Connection, Database
 
 STEP_POSITIONS = 1_000_000
 AHEAD = 4
@@ -22,17 +22,17 @@ async def keep_ahead(database: Database) -> None:
     """Look every few seconds, until cancelled; an outage is waited out."""
     while True:
         try:
-            await add_missing(database)
+            async with database.acquire() as connection:
+                await add_missing(connection)
         except Unavailable as error:
             _log.warning("partitions.waiting", reason=str(error))
         await asyncio.sleep(CHECK_SECONDS)
 
 
-async def add_missing(database: Database, step: int = STEP_POSITIONS, ahead: int = AHEAD) -> list[str]:
-    """Add what is missing now and name it; raises DatabaseAway."""
+async def add_missing(connection: Connection) -> list[str]:
+    """Add what is missing now and name it."""
     added: list[str] = []
-    async with database.acquire() as connection:
-        while name := await connection.fetchval(_queries.add_log_partition, step, ahead):
-            added.append(name)
-            _log.info("partitions.added", name=name)
+    while name := await connection.fetchval(_queries.add_log_partition, STEP_POSITIONS, AHEAD):
+        added.append(name)
+        _log.info("partitions.added", name=name)
     return added

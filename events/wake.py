@@ -28,6 +28,7 @@ POLL_SECONDS = 1.0
 NOTIFY_INTERVAL_SECONDS = 0.010
 ECHO_EVERY_SECONDS = 5.0
 ECHO_SECONDS_MAX = 2.0
+ANSWER_SECONDS_MAX = 2.0
 RECONNECT_SECONDS_MIN, RECONNECT_SECONDS_MAX = 0.05, 1.0
 PAYLOAD_BYTES_MAX = 7900
 TOPICS_PENDING_MAX = 10_000
@@ -48,6 +49,8 @@ class Wake:
         self._database = database
         self._log_head = 0
         self._moved = Signal()
+        self.listening = asyncio.Event()
+        """Set while other processes are heard."""
         self.went_stale = Signal()
         """Given whenever anything goes stale."""
         self._callbacks: list[Callable[[frozenset[str]], None]] = []
@@ -138,12 +141,14 @@ class Wake:
                 with self._database.translating(connection):
                     await self._listen(connection)
                     pause = RECONNECT_SECONDS_MIN
+                    self.listening.set()
                     # what was said meanwhile was not heard
                     self._tell(frozenset({EVERYTHING}))
                     await self._serve(connection)
             except Unavailable as error:
                 _log.warning("wake.reconnecting", reason=str(error))
             finally:
+                self.listening.clear()
                 if connection is not None:
                     connection.terminate()
             await asyncio.sleep(pause)
@@ -172,27 +177,29 @@ class Wake:
     async def _poll(self, connection: Connection, now: float) -> None:
         if self._echo_missing and now > self._echo_asked + ECHO_SECONDS_MAX:
             raise DatabaseAway("The database does not echo notifications; LISTEN needs a direct connection.")
-        row = await connection.fetchrow(_log_queries.head, self._log_head)
-        if row is not None:
-            self._see(row["control"], row["log"])
+        rows = await connection.fetch(_log_queries.head, self._log_head, timeout=ANSWER_SECONDS_MAX)
+        self._see(rows[0]["control"], rows[0]["log"])
         self._database.answered()
         if now > self._echo_asked + ECHO_EVERY_SECONDS:
             self._echo_asked, self._echo_missing = now, True
-            await connection.execute(_wake_queries.notify, HEAD_CHANNEL, "")
+            await self._notify(connection, HEAD_CHANNEL, "")
 
     async def _send(self, connection: Connection) -> None:
         self._to_send.clear()
         head = self.head
         if head > self._head_sent:
-            await connection.execute(_wake_queries.notify, HEAD_CHANNEL, f"{self.control} {self._log_head}")
+            await self._notify(connection, HEAD_CHANNEL, f"{self.control} {self._log_head}")
             self._head_sent = head
         topics, self._topics = self._topics, set()
         try:
             for payload in _payloads(topics):
-                await connection.execute(_wake_queries.notify, STALE_CHANNEL, payload)
+                await self._notify(connection, STALE_CHANNEL, payload)
         except BaseException:
             self._topics |= topics
             raise
+
+    async def _notify(self, connection: Connection, channel: str, payload: str) -> None:
+        await connection.execute(_wake_queries.notify, channel, payload, timeout=ANSWER_SECONDS_MAX)
 
     def _on_termination(self, _: Any) -> None:
         self._lost = True

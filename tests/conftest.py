@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import functools
+import inspect
 import os
 import pathlib
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import asyncpg
@@ -16,11 +19,29 @@ from events.wake import Wake
 from sql.database import Database
 from sql.migrate import migrate
 
+TEST_SECONDS_MAX, SLOW_TEST_SECONDS_MAX = 60, 600
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if isinstance(item, pytest.Function) and "postgres" in item.fixturenames:
+        if not isinstance(item, pytest.Function):
+            continue
+        if "postgres" in item.fixturenames:
             item.add_marker(pytest.mark.postgres)
+        if inspect.iscoroutinefunction(item.obj):
+            slow = item.get_closest_marker("slow") is not None
+            item.obj = ending(item.obj, SLOW_TEST_SECONDS_MAX if slow else TEST_SECONDS_MAX)
+
+
+def ending(test: Callable[..., Awaitable[None]], seconds: float) -> Callable[..., Awaitable[None]]:
+    """The same test, which fails instead of waiting for ever."""
+
+    @functools.wraps(test)
+    async def within(*args: Any, **kwargs: Any) -> None:
+        async with asyncio.timeout(seconds):
+            await test(*args, **kwargs)
+
+    return within
 
 
 @pytest.fixture(scope="session")

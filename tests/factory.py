@@ -9,6 +9,13 @@ from events.base import Event, Stream
 from events.run import Progressed
 from events.uuid7 import uuid7
 
+SOMEBODY_WAITS_FOR_ITS_TURN = """
+select count(*) > 0
+from pg_locks
+join pg_database on pg_database.oid = pg_locks.database
+where datname = current_database() and locktype = 'advisory' and not granted
+"""
+
 _numbers = itertools.count(1)
 
 

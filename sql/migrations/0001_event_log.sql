@@ -444,6 +444,8 @@ begin
     if top > head_now + step * ahead then
         return null;
     end if;
+    -- what lies below the head needs no place any more
+    top := greatest(top, head_now / step * step);
 
     partition_name := format('event_log_%s', lpad(top::text, 19, '0'));
     -- attaching takes a weaker lock on the parent than creating it as a partition

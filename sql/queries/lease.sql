@@ -15,6 +15,6 @@ returning epoch;
 -- name: release
 -- Gives a lease back before its time.
 update lease
-set until = '-infinity'
+set until = clock_timestamp()
 where name = $1 and epoch = $2
 returning pg_notify('fastflow_lease', name);
