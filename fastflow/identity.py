@@ -29,9 +29,9 @@ def keyed_event(run: str, asked: str) -> uuid.UUID:
 def checked_run(text: str) -> str:
     """A run id as written by a person or a program; raises Invalid."""
     try:
-        known = str(uuid.UUID(text))
+        is_one = str(uuid.UUID(text)) == text
     except ValueError:
-        known = ""
-    if known != text:
+        is_one = False
+    if not is_one:
         raise Invalid(f"{text[:80]!r} is not a run's id; one looks like 0198f7a2-5d31-7cc0-8a11-3f0e6b7c9d42")
     return text

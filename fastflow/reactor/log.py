@@ -34,6 +34,8 @@ class Log:
         self._world = world
         self._run = run
         self._active = active
+        self._declared_full = False
+        self._taken_bytes = 0
 
     @classmethod
     async def open(
@@ -60,8 +62,11 @@ class Log:
                 return
             if self.last_heard > heard:
                 pause = RECONNECT_SECONDS_FIRST
-            await came(ended, pause)
+            if not self._full():
+                await came(ended, pause)
             pause = min(2 * pause, RECONNECT_SECONDS_MAX)
+        if self._full():
+            await self._declare_full()
         await ended.wait()
 
     async def finish(self) -> None:
@@ -77,10 +82,10 @@ class Log:
         except LogDamaged:
             gap = "engine_log_damaged"
         await self.recorder.finish()
-        if self._full():
-            gap = "size_cap"
         if gap is not None:
             await self.declare_gap(gap)
+        if self._full():
+            await self._declare_full()
 
     async def declare_gap(self, cause: GapCause) -> None:
         """Say in the log that lines after the last stored one may be missing."""
@@ -93,6 +98,12 @@ class Log:
                 await self.recorder.flush()
         await self.recorder.aclose()
 
+    async def _declare_full(self) -> None:
+        if not self._declared_full:
+            self._declared_full = True
+            await self.recorder.flush()
+            await self.declare_gap("size_cap")
+
     def _full(self) -> bool:
         return self.recorder.bytes >= self._world.log_bytes_max
 
@@ -103,8 +114,16 @@ class Log:
                 self.last_heard = asyncio.get_running_loop().time()
                 await may_store.wait()
                 await self.recorder.take(batch)
+                await self._count(batch)
                 if self._full():
                     return
+
+    async def _count(self, batch: Sequence[Piece]) -> None:
+        """Near the limit, have everything stored that was taken: only what is stored counts."""
+        self._taken_bytes += sum(len(text) for _, _, text in batch)
+        if self.recorder.bytes + self._taken_bytes >= self._world.log_bytes_max:
+            await self.recorder.flush()
+            self._taken_bytes = 0
 
 
 async def declare_gap(world: World, run: str, active: Active, cause: GapCause, after_line: int) -> None:

@@ -158,6 +158,7 @@ class Shift:
             self._first_seen = forget(self._first_seen, names)
             for seen in found.strangers:
                 await self._judge(seen, now - self._first_seen.setdefault(seen.name, now))
+            await self._sweep_environments()
 
     async def _judge(self, seen: Observed, seconds_known: float) -> None:
         try:
@@ -167,6 +168,12 @@ class Shift:
                 await self._world.engine.remove(seen.name)
         except Unavailable as error:
             _log.info("container.left", container=seen.name, reason=str(error))
+
+    async def _sweep_environments(self) -> None:
+        try:
+            await self._world.environments.sweep()
+        except EngineAway as error:
+            _log.info("environments.not_swept", reason=str(error))
 
     async def _mind_wakeups(self) -> None:
         """Pass on the engine's hints; after a break some were missed, so all containers are looked at."""
