@@ -11,18 +11,18 @@ from projections.run_log import PAGE_LINES_MAX, LogPage, LogStore
 
 async def before(store: LogStore, run: str, line: int, count: int, stream: LogStream | None) -> LogPage:
     """The last `count` lines before a number, of one stream or of both; rare ones are looked for far back."""
-    if stream is None:
-        first = max(1, line - count)
-        page = await run_log.lines(store, run, first, line - first)
-        return LogPage(page.lines, line, page.last_line)
     last_line = await store.last_line(run)
-    found: list[Line] = []
     end, span = min(line, last_line + 1), PAGE_LINES_MAX
+    if stream is None:
+        first = max(1, end - count)
+        page = await run_log.lines(store, run, first, end - first)
+        return LogPage(page.lines, end, last_line)
+    found: list[Line] = []
     while end > 1 and len(found) < count:
         start = max(1, end - span)
         found = [*await _last(store, run, (start, end), count - len(found), stream), *found]
         end, span = start, span * 2
-    return LogPage(found, line, last_line)
+    return LogPage(found, min(line, last_line + 1), last_line)
 
 
 async def _last(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from projections.run_detail import RunDetail
+from web.parts import Part
 from web.words import actor, counted, duration, size
 
 SIGNALLED = 128
@@ -19,11 +20,11 @@ class Story:
     advice: str = ""
 
 
-def story(run: RunDetail, ahead: int) -> Story:
-    """The story of a run; `ahead` waiting runs were asked for before it."""
+def story(run: RunDetail, ahead: int, missing: Part | None = None) -> Story:
+    """The story of a run; `ahead` waiting runs were asked for before it, a part may be missing."""
     match run.status:
         case "PENDING":
-            return _waiting(run, ahead)
+            return _waiting(run, ahead, missing)
         case "RUNNING":
             return _running(run)
         case "SUCCESS":
@@ -34,9 +35,11 @@ def story(run: RunDetail, ahead: int) -> Story:
             return _cancelled(run)
 
 
-def _waiting(run: RunDetail, ahead: int) -> Story:
+def _waiting(run: RunDetail, ahead: int, missing: Part | None) -> Story:
     if run.reason == "cancelling":
         return Story("It is being cancelled.")
+    if missing is not None:
+        return Story(f"It waits for the {missing.name.lower()}, which is {missing.word}.", missing.meaning)
     if ahead:
         runs = "1 run is" if ahead == 1 else f"{ahead:,} runs are"
         return Story(f"It waits for a free slot; {runs} before it.", "It starts by itself.")

@@ -46,12 +46,12 @@ async def run(request: Request) -> Response:
         request,
         "run.html",
         framed,
-        story=sentences.story(found, ahead),
-        blocked=_blocked(framed, found),
+        story=sentences.story(found, ahead, _missing(framed)),
         phases=drawing.phases(found, framed.now),
         environment_built=any(attempt.setup and attempt.setup.started_at for attempt in found.attempts),
         timeline=timeline.timeline(await audit.timeline(site.store, run_id)),
         **await _log(site, found, None),
+        tall=False,
     )
 
 
@@ -80,12 +80,9 @@ async def _log(site: Site, found: RunDetail, start: int | None) -> dict[str, obj
         "last_line": last,
         "lines": await reading.plain_lines(site, found.id, first, LINES_A_PAGE),
         "lines_a_page": LINES_A_PAGE,
-        "tall": False,
     }
 
 
-def _blocked(framed: Frame, found: RunDetail) -> Part | None:
-    """The part that this run waits for, if it waits for one."""
-    if found.status != "PENDING":
-        return None
+def _missing(framed: Frame) -> Part | None:
+    """The part without which no run starts, if one is missing."""
     return next((part for part in framed.broken if part.key in ("engine", "worker_image")), None)

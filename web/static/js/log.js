@@ -37,7 +37,7 @@ class Viewer {
     }
     if (this.live) {
       this.follower = new Follower(this.source, this);
-      this.follower.start(Math.max(this.window.last, this.window.total));
+      this.follower.start(this.window.total);
     }
     this.changed();
   }
@@ -52,7 +52,7 @@ class Viewer {
   }
 
   skipped(from, to) {
-    this.window.skip(from, to);
+    this.window.total = Math.max(this.window.total, to);
     if (!this.follow) this.unseen += to - from + 1;
     this.changed();
   }
@@ -101,7 +101,7 @@ class Viewer {
 
   words(total) {
     const lines = `${total.toLocaleString()} ${total === 1 ? "line" : "lines"}`;
-    if (!this.live) return lines;
+    if (!this.live || !total) return total ? lines : "";
     return this.cut ? `${lines}, reconnecting…` : this.follow ? `${lines}, following` : `${lines}, live`;
   }
 

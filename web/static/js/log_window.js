@@ -5,6 +5,7 @@ import { gapRow, holeRow, lineRow, pens, setHole } from "./log_rows.js";
 export const ROWS_MAX = 2000;
 const PAGE = 400;
 const NEAR = 800;
+const BEYOND = Number.MAX_SAFE_INTEGER;
 
 export class Window {
   constructor(scroller, rows, source, tell) {
@@ -52,13 +53,12 @@ export class Window {
 
   // Show the end of the log.
   async showEnd() {
-    const end = this.total;
     this.supersede();
-    await this.load({ before: end + 1, count: PAGE }, (page) => {
+    await this.load({ before: BEYOND, count: PAGE }, (page) => {
       this.clear(page.lines.length === PAGE ? page.lines[0][0] : 1);
       this.ink = pens();
       this.rows.append(...this.drawn(page.lines, this.ink));
-      this.last = end;
+      this.last = page.total;
     });
   }
 
@@ -106,11 +106,17 @@ export class Window {
     }
   }
 
-  // Lines that were just written. They are only counted while the window is elsewhere or full and being read.
+  // Lines that were just written. They are only counted while the window is elsewhere, or full and being read;
+  // followed, what was missed before them becomes a hole.
   take(lines, following) {
+    const from = lines[0][0];
     this.total = Math.max(this.total, lines.at(-1)[0]);
-    const fits = this.last >= lines[0][0] - 1 && !this.busy;
-    if (!fits || (!following && this.rows.childElementCount >= ROWS_MAX)) return false;
+    const missed = this.last < from - 1;
+    if (this.busy || (!following && (missed || this.rows.childElementCount >= ROWS_MAX))) return false;
+    if (missed) {
+      this.rows.append(holeRow(this.last + 1, from - 1));
+      this.ink = pens();
+    }
     const fresh = lines.filter(([number]) => number > this.last);
     const wanted = this.source.stream ? fresh.filter(([, stream]) => stream === this.source.stream) : fresh;
     this.rows.append(...this.drawn(wanted, this.ink));
@@ -118,15 +124,6 @@ export class Window {
     if (following) this.trimStart();
     this.changed();
     return true;
-  }
-
-  skip(from, to) {
-    this.total = Math.max(this.total, to);
-    if (this.last !== from - 1 || this.busy) return;
-    this.rows.append(holeRow(from, to));
-    this.last = to;
-    this.ink = pens();
-    this.changed();
   }
 
   // Load a hole from the side it is read from.
@@ -191,8 +188,9 @@ export class Window {
     const { scrollTop, clientHeight, scrollHeight } = this.scroller;
     if (this.busy || !this.rows.childElementCount) return;
     if (scrollTop < NEAR && this.first > 1) this.earlier();
+    else if (this.tell.following()) return;
     else if (scrollHeight - scrollTop - clientHeight < NEAR && !this.atEnd) this.later();
-    else if (!this.tell.following()) this.lookAtHoles();
+    else this.lookAtHoles();
   }
 
   lookAtHoles() {
