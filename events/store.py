@@ -118,6 +118,9 @@ class EventStore:
         Waits out every outage. The commit is asynchronous: a crash of the database may take the last ones
         back, so end with `settle_log`. Raises VersionConflict (read `last_line` again), LeaseLost.
         """
+        if not 1 <= first_line <= last_line:
+            message = f"lines {first_line} to {last_line} are not a chunk"
+            raise ValueError(message)
         return await self._log.append(
             ChunkRequest(
                 ("log", run), fence, len(payload), first_line, last_line, codec.encode_head(head), payload

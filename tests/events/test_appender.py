@@ -1,4 +1,4 @@
-"""The database goes away, hangs, forgets to answer, or has no room: what becomes of an append."""
+"""The database goes away, hangs, or forgets to answer: what becomes of an append."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from events import appender
-from events.errors import DatabaseAway, OutcomeUnknown, StorageFull
+from events.errors import DatabaseAway, OutcomeUnknown
 from events.store import EventStore
 from events.uuid7 import uuid7
 from events.verify import verify
@@ -174,56 +174,6 @@ async def test_an_outage_is_told_and_ends_by_itself(proxy: Proxy, far_database: 
     assert far_database.outage.kind == "away"
     proxy.mend()
     await until(lambda: far_database.outage is None)
-
-
-async def break_storage(database: Database) -> None:
-    """Let the database say what it says when its disk is full."""
-    async with database.acquire() as connection:
-        await connection.execute(
-            "create function public.full_disk() returns trigger language plpgsql as $$"
-            " begin raise exception 'could not extend file' using errcode = 'disk_full'; end $$;"
-            " create trigger full_disk before insert on event"
-            " for each row execute function public.full_disk();"
-            " create or replace function fastflow.probe_storage() returns void language plpgsql as $$"
-            " begin raise exception 'could not extend file' using errcode = 'disk_full'; end $$;"
-        )
-
-
-async def mend_storage(database: Database) -> None:
-    async with database.acquire() as connection:
-        await connection.execute(
-            "drop trigger full_disk on event;"
-            " create or replace function fastflow.probe_storage() returns void language sql as 'select'"
-        )
-
-
-async def test_without_room_commands_fail_at_once_and_lines_wait(
-    store: EventStore, database: Database
-) -> None:
-    stream = a_stream()
-    await store.append(stream, [an_event()], expected=0)
-    await break_storage(database)
-    lines = [asyncio.create_task(store.append_chunk("r", n, n, {}, b"x")) for n in range(1, 5)]
-    for _ in range(3):
-        with pytest.raises(StorageFull, match="could not extend file"):
-            await store.append(stream, [an_event()], expected=1)
-    assert database.outage is not None
-    assert database.outage.kind == "full"
-    assert not any(task.done() for task in lines)
-    await mend_storage(database)
-    await asyncio.gather(*lines)
-    await store.append(stream, [an_event()], expected=1)
-    assert database.outage is None
-    assert await verify(database) == []
-
-
-async def test_room_is_noticed_although_nobody_appends(store: EventStore, database: Database) -> None:
-    await break_storage(database)
-    with pytest.raises(StorageFull):
-        await store.append(a_stream(), [an_event()], expected=0)
-    await mend_storage(database)
-    assert database.outage is not None
-    await until(lambda: database.outage is None)
 
 
 async def test_a_missing_partition_is_added_when_needed(store: EventStore, database: Database) -> None:
