@@ -154,7 +154,8 @@ class Running:
         if not unexplained:
             return False
         watch, patience = self._world.watch, dt.timedelta(seconds=self._world.patience.restart_seconds)
-        while not watch.was_away_around(finished_at) and dt.datetime.now(dt.UTC) < finished_at + patience:
+        until = watch.here(finished_at) + patience
+        while not watch.was_away_around(finished_at) and dt.datetime.now(dt.UTC) < until:
             await watch.answering()
             await asyncio.sleep(OUTAGE_LOOK_SECONDS)
         return watch.was_away_around(finished_at)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from itertools import islice
+from typing import TypeAlias
 
 import structlog
 
@@ -27,6 +28,8 @@ from sql.database import Database
 
 _log = structlog.get_logger()
 
+Loop: TypeAlias = Callable[[], Awaitable[None]]
+
 
 class Shift:
     """From the taking of the lease to its loss. A failure of one run stays with its supervisor."""
@@ -48,24 +51,43 @@ class Shift:
         try:
             async with self._group as group:
                 group.create_task(self._until_lost(), name="lease lost")
-                group.create_task(self._world.watch.run(), name="watch engine")
                 await self._catch_up()
-                self._adopt(await self._all_containers())
+                self._adopt()
                 self._changed.set()
-                group.create_task(self._follow(), name="follow runs")
-                group.create_task(self._begin_waiting(), name="begin runs")
-                group.create_task(self._reconcile(), name="reconcile")
-                group.create_task(self._mind_wakeups(), name="engine wake-ups")
-                group.create_task(self._save_now_and_then(), name="checkpoint")
-                if self._world.settings.uv_pre_heat:
-                    group.create_task(Preheat(self._world, self._database, self._wake).run(), name="pre-heat")
+                for loop in self._loops():
+                    group.create_task(self._steadily(loop), name=loop.__qualname__)
         except BaseExceptionGroup as failures:
-            lost = failures.subgroup(LeaseLost)
-            if lost is not None and not failures.subgroup(lambda leaf: not isinstance(leaf, Exception)):
+            fatal = failures.subgroup(lambda leaf: not isinstance(leaf, Exception))
+            if fatal is None and failures.subgroup(LeaseLost) is not None:
                 raise LeaseLost from failures
             raise
         finally:
             await self._save_at_the_end()
+
+    def _loops(self) -> list[Loop]:
+        loops: list[Loop] = [
+            self._world.watch.run,
+            self._follow,
+            self._begin_waiting,
+            self._reconcile,
+            self._mind_wakeups,
+            self._save_now_and_then,
+        ]
+        if self._world.settings.uv_pre_heat:
+            loops.append(Preheat(self._world, self._database, self._wake).run)
+        return loops
+
+    async def _steadily(self, loop: Loop) -> None:
+        """A loop that fails unexpectedly is begun again; the others do not notice."""
+        backoff = Backoff(self._world.patience)
+        while True:
+            try:
+                await loop()
+            except LeaseLost:
+                raise
+            except Exception:  # noqa: BLE001 - whatever it was, the work goes on
+                _log.exception("work.loop_failed", loop=loop.__qualname__)
+            await backoff.pause()
 
     async def _until_lost(self) -> None:
         await self._lease.lost.wait()
@@ -93,15 +115,12 @@ class Shift:
             self._open.see(recorded)
         return self._open.position > before
 
-    def _adopt(self, observed: Sequence[Observed] | None) -> None:
-        """Give every open run that has begun a supervisor; unseen, it looks for its container itself."""
-        by_name = {seen.name: seen for seen in observed or ()}
+    def _adopt(self) -> None:
+        """Give every open run that has begun a supervisor, which looks for its container first."""
         for run in (*self._open.phases["active"], *self._open.phases["over"]):
-            if run in self._attempts:
-                continue
-            shown = next((seen for seen in by_name.values() if seen.run == run), None)
-            _log.info("run.adopted", run=run, container=shown and shown.state)
-            self._supervise(run, None if shown is None else Looked(shown))
+            if run not in self._attempts:
+                _log.info("run.adopted", run=run)
+                self._supervise(run, None)
 
     def _supervise(self, run: str, looked: Looked | None) -> None:
         attempt = self._attempts[run] = Attempt(self._world, run, looked)
@@ -152,7 +171,7 @@ class Shift:
             found = compare(observed, {run: attempt.container for run, attempt in self._attempts.items()})
             for run in found.hints:
                 self._attempts[run].notices.hint()
-            self._adopt(observed)
+            self._adopt()
             now = asyncio.get_running_loop().time()
             names = {seen.name for seen in found.strangers}
             self._first_seen = forget(self._first_seen, names)

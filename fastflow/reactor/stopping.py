@@ -47,6 +47,7 @@ class Stopping:
         """Whether an order or the end came before the deadline."""
         if deadline is None:
             return await self._notices.stop_or_end(None)
+        deadline = self._world.watch.here(deadline)
         while (left := (deadline - dt.datetime.now(dt.UTC)).total_seconds()) > 0:
             if await self._notices.stop_or_end(min(left, WAIT_SECONDS_MAX)):
                 return True

@@ -18,6 +18,7 @@ from fastflow.engine import Engine, EngineAway, EngineInfo, EngineRefused
 from fastflow.reactor.patience import Backoff, Patience
 
 OUTAGES_REMEMBERED_MAX = 64
+SKEW_SECONDS_MAX = 2.0
 
 _log = structlog.get_logger()
 
@@ -86,8 +87,13 @@ class EngineWatch:
         while self.image_digest is None:
             await came(self._looked.next(), self._patience.look_seconds)
 
+    def here(self, moment: dt.datetime) -> dt.datetime:
+        """A moment of the engine's clock by ours."""
+        return moment - dt.timedelta(seconds=self.info.clock_skew_seconds if self.info else 0.0)
+
     def was_away_around(self, moment: dt.datetime) -> bool:
-        """Whether the engine went away or came back close to a moment."""
+        """Whether the engine went away or came back close to a moment of its own clock."""
+        moment = self.here(moment)
         slack = dt.timedelta(seconds=self._patience.restart_seconds)
         return any(
             outage.since - slack <= moment and (outage.until is None or moment <= outage.until + slack)
@@ -100,6 +106,8 @@ class EngineWatch:
         except (EngineAway, EngineRefused) as error:
             self._lost(str(error))
             return False
+        if abs(info.clock_skew_seconds) > SKEW_SECONDS_MAX:
+            _log.warning("engine.clock_differs", seconds=round(info.clock_skew_seconds, 1))
         if self.outages and self.outages[-1].until is None:
             self.outages[-1].until = dt.datetime.now(dt.UTC)
         if self.info is None or (info.version, info.image_digest) != (

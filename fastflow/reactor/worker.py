@@ -78,17 +78,19 @@ class Worker:
         await self._ended.wait()
 
     async def _work(self) -> None:
-        backoff = Backoff(self.patience)
+        backoff, clock = Backoff(self.patience), asyncio.get_running_loop().time
         while True:
+            began = clock()
             try:
                 async with Lease(self._database, LEASE, self._owner, self.patience.lease_seconds) as lease:
-                    _log.info("work.begun", owner=self._owner, epoch=lease.epoch)
-                    backoff.reset()
+                    began = clock()
                     await Shift(self._world(lease), self._database, self._wake, lease).run()
             except LeaseLost:
                 _log.warning("work.lease_lost", owner=self._owner)
             except Exception:  # noqa: BLE001 - containers run on; the next shift adopts them
                 _log.exception("work.interrupted", owner=self._owner)
+            if clock() - began > self.patience.retry_seconds_max:
+                backoff.reset()
             await backoff.pause()
 
     def _world(self, lease: Lease) -> World:

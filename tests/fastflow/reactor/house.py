@@ -77,6 +77,7 @@ class House:
     patience: Patience = QUICK
     max_concurrent_runs: int = 10
     log_max_size_mb: int = 1024
+    uv_pre_heat: bool = False
 
     def __post_init__(self) -> None:
         (self.folder / "snapshots" / "code").mkdir(parents=True, exist_ok=True)
@@ -90,7 +91,7 @@ class House:
             data_dir=self.folder,
             logs_dir=self.folder / "logs",
             uv_cache_dir=self.folder / "uv",
-            uv_pre_heat=False,
+            uv_pre_heat=self.uv_pre_heat,
             max_concurrent_runs=self.max_concurrent_runs,
             log_max_size_mb=self.log_max_size_mb,
         )
