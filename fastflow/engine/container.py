@@ -75,7 +75,24 @@ def container_document(job: Job, machine: Machine) -> dict[str, Any]:
 
 
 def _host(job: Job, machine: Machine) -> dict[str, Any]:
-    memory_bytes = _memory(job, machine)
+    return {
+        **_alone(),
+        **_limits(job, machine),
+        "NetworkMode": machine.bridge if job.network == "bridge" else "none",
+        "Mounts": [_mount(mount) for mount in job.mounts],
+        "LogConfig": {
+            "Type": "local",  # json-file damages bytes that are not UTF-8
+            "Config": {
+                "max-size": str(job.log_bytes_max * LOG_SIZE_FACTOR),
+                "max-file": "2",
+                "compress": "false",
+            },
+        },
+    }
+
+
+def _alone() -> dict[str, Any]:
+    """What keeps a container to itself; nothing here depends on the job."""
     return {
         "Init": True,  # Python as process 1 ignores TERM and leaves zombies
         "AutoRemove": False,  # the log and the out-of-memory flag would go with it
@@ -91,8 +108,13 @@ def _host(job: Job, machine: Machine) -> dict[str, Any]:
         "PidMode": "",
         "UTSMode": "",
         "UsernsMode": "",
-        "NetworkMode": machine.bridge if job.network == "bridge" else "none",
         "PublishAllPorts": False,
+    }
+
+
+def _limits(job: Job, machine: Machine) -> dict[str, Any]:
+    memory_bytes = _memory(job, machine)
+    return {
         "Memory": memory_bytes,
         "MemorySwap": memory_bytes,  # equal means none; unset means as much again
         "NanoCpus": round(_cores(job, machine) * 1_000_000_000),
@@ -104,15 +126,6 @@ def _host(job: Job, machine: Machine) -> dict[str, Any]:
             {"Name": "core", "Soft": 0, "Hard": 0},
         ],
         "Tmpfs": {"/tmp": _scratch(memory_bytes)},  # noqa: S108 - the container's own
-        "Mounts": [_mount(mount) for mount in job.mounts],
-        "LogConfig": {
-            "Type": "local",  # json-file damages bytes that are not UTF-8
-            "Config": {
-                "max-size": str(job.log_bytes_max * LOG_SIZE_FACTOR),
-                "max-file": "2",
-                "compress": "false",
-            },
-        },
     }
 
 

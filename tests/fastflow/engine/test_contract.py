@@ -3,75 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import contextlib
 import dataclasses
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from fastflow.engine import (
     STDERR,
-    STDOUT,
     ContainerGone,
     Engine,
     EngineRefused,
     ImageMissing,
-    Job,
     Mount,
     NameTaken,
-    Observed,
-    Piece,
 )
 from fastflow.engine.double import DoubleEngine
 from tests.fastflow.engine.jobs import IMAGE, INSTANCE, job
-
-DEADLINE_SECONDS = 60
-FULL = 16_384
-
-
-@contextlib.asynccontextmanager
-async def running(engine: Engine, made: Job) -> AsyncIterator[Job]:
-    """The job started, and gone afterwards."""
-    async with asyncio.timeout(DEADLINE_SECONDS):
-        await engine.create(made)
-        await engine.start(made.name)
-        try:
-            yield made
-        finally:
-            await engine.remove(made.name)
-
-
-async def finished(engine: Engine, made: Job) -> tuple[Observed, list[Piece]]:
-    """How the job ended and all it printed."""
-    async with running(engine, made):
-        ended = await engine.wait(made.name)
-        return ended, await printed(engine, made.name)
-
-
-async def printed(engine: Engine, name: str, since: int = 0, *, follow: bool = False) -> list[Piece]:
-    return [piece async for batch in engine.logs(name, since, follow=follow) for piece in batch]
-
-
-async def until(engine: Engine, made: Job, count: int) -> list[Piece]:
-    """The first pieces of a running job's followed log."""
-    seen: list[Piece] = []
-    log = aiter(engine.logs(made.name, 0, follow=True))
-    while len(seen) < count:
-        seen.extend(await anext(log))
-    await close(log)
-    return seen
-
-
-async def close(log: AsyncIterator[object]) -> None:
-    aclose = getattr(log, "aclose", None)
-    assert aclose is not None
-    await aclose()
-
-
-def text(pieces: list[Piece], stream: int = STDOUT) -> bytes:
-    return b"".join(words for number, _, words in pieces if number == stream)
+from tests.fastflow.engine.watching import DEADLINE_SECONDS, close, finished, printed, running, text, until
 
 
 async def test_probe_says_who_answers_and_whether_the_image_is_there(engine: Engine) -> None:
@@ -218,86 +166,6 @@ async def test_too_much_memory_is_told_apart_from_a_kill(engine: Engine) -> None
     made = job(memory_limit_bytes=32 << 20, DOUBLE_MEMORY=str(256 << 20))
     ended, _ = await finished(engine, made)
     assert (ended.exit_code, ended.out_of_memory) == (137, True)
-
-
-async def test_both_streams_are_told_apart_and_every_line_has_its_time(engine: Engine) -> None:
-    made = job(DOUBLE_LINES="3", DOUBLE_ERROR_LINES="2")
-    ended, pieces = await finished(engine, made)
-    assert text(pieces) == b"line 1\nline 2\nline 3\n"
-    assert text(pieces, STDERR) == b"line 1\nline 2\n"
-    assert ended.finished_at is not None
-    for stream in (STDOUT, STDERR):
-        times = [at for number, at, _ in pieces if number == stream]
-        assert times == sorted(times)
-        assert abs(times[0] / 1e9 - ended.finished_at.timestamp()) < DEADLINE_SECONDS
-
-
-async def test_a_follow_shows_lines_while_the_script_runs_and_ends_with_it(engine: Engine) -> None:
-    made = job(DOUBLE_LINES="2", DOUBLE_HOLD="1")
-    async with running(engine, made):
-        log = aiter(engine.logs(made.name, 0, follow=True))
-        seen: list[Piece] = []
-        while len(seen) < 2:
-            seen.extend(await anext(log))
-        await engine.signal(made.name, "TERM")
-        assert [batch async for batch in log] == []
-        assert await printed(engine, made.name) == seen
-
-
-async def test_a_log_resumes_at_any_time_inclusively(engine: Engine) -> None:
-    made = job(DOUBLE_LINES="500")
-    async with running(engine, made):
-        await engine.wait(made.name)
-        whole = await printed(engine, made.name)
-        assert len(whole) == 500
-        for index in (0, 1, 250, 499):
-            since = whole[index][1]
-            expected = [piece for piece in whole if piece[1] >= since]
-            assert await printed(engine, made.name, since) == expected
-            assert await printed(engine, made.name, since, follow=True) == expected
-        assert await printed(engine, made.name, whole[-1][1] + 1) == []
-
-
-@pytest.mark.parametrize(
-    ("written", "pieces"),
-    [
-        (b"no newline at the end", [b"no newline at the end"]),
-        (b"\x00nul\n\xff\xfe not utf-8\n", [b"\x00nul\n", b"\xff\xfe not utf-8\n"]),
-        (b"10 %\r20 %\r\x1b[31mred\x1b[0m\n\n", [b"10 %\r20 %\r\x1b[31mred\x1b[0m\n", b"\n"]),
-        (
-            b"x" * 40_000 + b"\nnext\n",
-            [b"x" * FULL, b"x" * FULL, b"x" * (40_000 - 2 * FULL) + b"\n", b"next\n"],
-        ),
-        (b"y" * (FULL - 1) + b"\nnext\n", [b"y" * (FULL - 1) + b"\n", b"next\n"]),
-        (b"z" * FULL + b"\nnext\n", [b"z" * FULL, b"\n", b"next\n"]),
-        (b"z" * (FULL + 1) + b"\nnext\n", [b"z" * FULL, b"z\n", b"next\n"]),
-        (b"z" * FULL, [b"z" * FULL]),
-        ("é".encode() * 10_000 + b"\n", ["é".encode() * 8192, "é".encode() * (10_000 - 8192) + b"\n"]),
-    ],
-    ids=[
-        "unfinished",
-        "bytes",
-        "terminal",
-        "long",
-        "16383",
-        "16384",
-        "16385",
-        "16384-unfinished",
-        "characters",
-    ],
-)
-async def test_bytes_come_back_as_they_were_written(
-    engine: Engine, written: bytes, pieces: list[bytes]
-) -> None:
-    encoded = base64.b64encode(written).decode()
-    _, got = await finished(engine, job(DOUBLE_STDOUT=encoded))
-    assert [words for _, _, words in got] == pieces
-
-
-async def test_the_parts_of_one_line_carry_one_time(engine: Engine) -> None:
-    encoded = base64.b64encode(b"x" * 100_000 + b"\n").decode()
-    _, got = await finished(engine, job(DOUBLE_STDERR=encoded))
-    assert len({at for _, at, _ in got}) == 1
 
 
 async def test_a_container_removed_behind_our_back_is_gone(engine: Engine) -> None:
