@@ -27,7 +27,7 @@ async def live(request: Request) -> Response:
     A page of another release is told to reload. The browser's own Last-Event-ID goes before `after`.
     """
     topics = request.query_params.getlist("topic")
-    if not topics or len(topics) > TOPICS_MAX or max(map(len, topics)) > TOPIC_CHARACTERS_MAX:
+    if not 0 < len(topics) <= TOPICS_MAX or not all(0 < len(t) <= TOPIC_CHARACTERS_MAX for t in topics):
         raise Malformed(f"A page names 1 to {TOPICS_MAX} topics.")
     site = site_of(request)
     try:

@@ -153,6 +153,7 @@ class Viewer {
     }
     this.anchor = this.marked[0];
     await this.goTo(this.marked[0]);
+    this.panel.scrollIntoView({ block: "nearest" });
     return true;
   }
 
