@@ -33,16 +33,28 @@ class Following(Generic[R]):
         """Of its projector, table and checkpoint."""
         return self.projector.name
 
-    async def fold(self, connection: Connection, page: LogPage) -> Folded[R]:
-        """What a page does to its rows; only what is needed for that is read."""
+    async def load(self, connection: Connection, page: LogPage) -> None:
+        """Bring the rows to memory that a page changes."""
+        if missing := self.missing(page):
+            await self.rows.load(connection, missing)
+
+    def missing(self, page: LogPage) -> list[str]:
+        """Keys of rows that a page changes and that are not in memory."""
+        if page.kinds.isdisjoint(self.projector.handlers):
+            return []
+        held = self.rows.held
+        return [key for key in self.projector.keys(page.events) if key not in held]
+
+    def fold(self, page: LogPage) -> Folded[R]:
+        """What a page does to its rows, all of which are in memory."""
         types = self.projector.types
         first = next((event for event in page.unreadable if event.type in types), None)
-        events = page.events
-        if first is not None:
-            events = tuple(recorded for recorded in events if recorded.position < first.position)
-        await self.rows.load(connection, self.projector.keys(events))
-        folded = fold(self.projector, events, self.rows.held)
-        if first is None or folded.poison is not None:
+        if first is None:
+            none = page.kinds.isdisjoint(self.projector.handlers)
+            return Folded({}) if none else fold(self.projector, page.events, self.rows.held)
+        before = [recorded for recorded in page.events if recorded.position < first.position]
+        folded = fold(self.projector, before, self.rows.held)
+        if folded.poison is not None:
             return folded
         return dataclasses.replace(folded, poison=Poison(first.position, first.type, first.error))
 

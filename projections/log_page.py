@@ -37,6 +37,8 @@ class LogPage:
 
     events: tuple[Recorded[Event], ...]
     """Those of the types asked for."""
+    kinds: frozenset[type[Event]]
+    """The types among them."""
     unreadable: tuple[Unreadable, ...]
     """Of the types asked for too."""
     last: int
@@ -76,7 +78,8 @@ async def read(database: Database, after: int, types: Container[str], limit: int
             events.append(_recorded(entry))
         except UnknownEvent as error:
             unreadable.append(Unreadable(entry.position, entry.type, str(error)))
-    return LogPage(tuple(events), tuple(unreadable), last, len(entries) == limit)
+    kinds = frozenset({type(recorded.event) for recorded in events})
+    return LogPage(tuple(events), kinds, tuple(unreadable), last, len(entries) == limit)
 
 
 async def read_ahead(database: Database, after: int, types: Container[str]) -> AsyncGenerator[LogPage]:

@@ -115,9 +115,20 @@ class Projector(Generic[R]):
         return frozenset(kind.type_name() for kind in self.handlers)
 
     def keys(self, events: Iterable[Recorded[Event]]) -> set[str]:
-        """Of the rows that these events change."""
-        handlers, key = self.handlers, self.key
-        return {key(recorded) for recorded in events if type(recorded.event) in handlers}
+        """Of the rows that must be at hand to fold these events; a stream's first event has no row yet."""
+        handlers, key_of = self.handlers, self.key
+        if key_of is not stream_key:
+            return {key_of(recorded) for recorded in events if type(recorded.event) in handlers}
+        fresh: set[str] = set()
+        keys: set[str] = set()
+        for recorded in events:
+            if type(recorded.event) in handlers:
+                key = recorded.stream.key
+                if recorded.version == 1:
+                    fresh.add(key)
+                elif key not in fresh:
+                    keys.add(key)
+        return keys
 
 
 def fold(projector: Projector[R], events: Iterable[Recorded[Event]], rows: Mapping[str, R]) -> Folded[R]:

@@ -5,39 +5,32 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import functools
+import gc
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Generic, TypeVar
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 
-import msgspec
 import structlog
 
 import sql
-from events.errors import Damaged, NotFound
+from events.errors import NotFound
 from projections import PROJECTORS, log_page
-from projections.following import AnyProjector, Following
-from projections.projector import Projector
+from projections.building import AnyBuilding, Building, RebuildFailed, Writer
+from projections.following import AnyProjector
 from sql.database import Connection, Database
 from sql.faults import Fault, fault
 
-R = TypeVar("R", bound=msgspec.Struct)
-
-ROWS_UNWRITTEN_MAX = 2000
-"""Changed rows gathered before they are written: most runs are over by then and are written once."""
 STATEMENT_SECONDS_MAX = 3600
 """An index over many rows takes its time."""
 LOCK_POLL_SECONDS = 0.2
 LOCK_SECONDS_MAX = 3600
 SWAP_TRIES_MAX = 100
 SWAP_PAUSE_SECONDS = 0.1
+COLLECT_AFTER_OBJECTS = 50_000
 
 _log = structlog.get_logger()
 _queries = sql.load("projector")
 _follower_queries = sql.load("follower")
-
-
-class RebuildFailed(Damaged):
-    """A read model could not be built from the log; the old one goes on serving."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -50,31 +43,6 @@ class Rebuilt:
     """Read models that could not be built, and why."""
 
 
-class Building(Following[R], Generic[R]):
-    """A read model on its way through the whole log, into a table of its own."""
-
-    def __init__(self, projector: Projector[R]) -> None:
-        super().__init__(projector, 0)
-        self._unwritten: dict[str, R] = {}
-
-    async def take(self, connection: Connection, page: log_page.LogPage) -> None:
-        """Project a page; raises RebuildFailed."""
-        folded = await self.fold(connection, page)
-        if folded.poison is not None:
-            raise RebuildFailed(str(folded.poison))
-        self._unwritten.update(folded.rows)
-        self.rows.keep(folded.rows)
-        self.position = page.last
-        if len(self._unwritten) >= ROWS_UNWRITTEN_MAX:
-            await self.write(connection)
-
-    async def write(self, connection: Connection) -> None:
-        """Write the rows gathered."""
-        await self.rows.save(connection, self._unwritten)
-        self._unwritten = {}
-        self.rows.trim()
-
-
 async def ensure_current(database: Database, projectors: Sequence[AnyProjector] = PROJECTORS) -> None:
     """Rebuild the read models that another release made; raises DatabaseAway.
 
@@ -85,7 +53,7 @@ async def ensure_current(database: Database, projectors: Sequence[AnyProjector] 
         return
     async with _alone(database, wanted) as connection:
         # another process may have been faster
-        rebuilt = await _build(database, connection, await _outdated(database, wanted))
+        rebuilt = await Build(database, connection, await _outdated(database, wanted)).run()
     for name, error in rebuilt.failed.items():
         _log.error("projector.stopped", name=name, reason=error)
         async with database.acquire() as connection:
@@ -105,9 +73,10 @@ async def rebuild(database: Database, *names: str, projectors: Sequence[AnyProje
     wanted = [known[name] for name in names]
     await _outdated(database, wanted)
     async with _alone(database, wanted) as connection:
-        rebuilt = await _build(database, connection, wanted)
+        rebuilt = await Build(database, connection, wanted).run()
     if rebuilt.failed:
-        raise RebuildFailed(" ".join(f"{name}: {error}" for name, error in rebuilt.failed.items()))
+        [name, error] = next(iter(rebuilt.failed.items()))
+        raise RebuildFailed(name, f"{name}: {error}")
     return rebuilt.events
 
 
@@ -144,77 +113,103 @@ async def _alone(database: Database, projectors: Sequence[AnyProjector]) -> Asyn
         connection.terminate()
 
 
-async def _build(database: Database, connection: Connection, projectors: Sequence[AnyProjector]) -> Rebuilt:
-    began = time.monotonic()
-    buildings = [Building(projector) for projector in projectors]
-    failed: dict[str, str] = {}
-    for building in buildings:
-        await connection.execute(_queries.begin_rebuild, building.name)
-    events = await _pass(database, connection, buildings, failed)
-    for building in buildings:
-        await connection.execute(_queries.index_rebuild, building.name, timeout=STATEMENT_SECONDS_MAX)
-    # what happened while the indexes were built
-    events += await _pass(database, connection, buildings, failed)
-    for building in buildings:
-        await _swap(database, connection, building)
-    for name in failed:
-        await connection.execute(_queries.drop_rebuild, name)
-    seconds = round(time.monotonic() - began, 3)
-    names = [building.name for building in buildings]
-    _log.info("rebuild.done", names=names, events=events, seconds=seconds)
-    return Rebuilt(events, failed)
+@contextlib.contextmanager
+def _rare_collections() -> Iterator[None]:
+    """Events and rows are part of no cycle; to look for cycles among them takes a quarter of the time."""
+    before = gc.get_threshold()
+    gc.set_threshold(COLLECT_AFTER_OBJECTS, *before[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
 
-async def _pass(
-    database: Database,
-    connection: Connection,
-    buildings: list[Building[msgspec.Struct]],
-    failed: dict[str, str],
-) -> int:
-    """Read on to the log's present end and write everything; a read model that fails leaves the list."""
-    events = 0
-    after = min((building.position for building in buildings), default=0)
-    types = frozenset[str]().union(*(building.projector.types for building in buildings))
-    async with contextlib.aclosing(log_page.read_ahead(database, after, types)) as pages:
-        async for page in pages:
-            events += len(page.events)
-            for building in [*buildings]:
-                try:
-                    await building.take(connection, page)
-                except RebuildFailed as error:
-                    failed[building.name] = str(error)
-                    buildings.remove(building)
-    for building in buildings:
-        await building.write(connection)
-    return events
+class Build:
+    """The work on some read models, in one pass over the log for all of them."""
 
+    def __init__(
+        self, database: Database, connection: Connection, projectors: Sequence[AnyProjector]
+    ) -> None:
+        self._database = database
+        self._connection = connection
+        self._writer = Writer(connection)
+        self._buildings = [Building(projector, self._writer) for projector in projectors]
+        self._failed: dict[str, str] = {}
 
-async def _swap(database: Database, connection: Connection, building: Building[msgspec.Struct]) -> None:
-    """Put the new table in the old one's place, never behind what was shown; retries the locks."""
-    for tries in range(1, SWAP_TRIES_MAX + 1):
-        locked = False
+    async def run(self) -> Rebuilt:
+        """Build them all and swap in those that could be built."""
+        began = time.monotonic()
         try:
-            async with connection.transaction():
-                await connection.execute(_queries.short_lock_wait)
-                await connection.fetchval(_queries.lock_checkpoint, building.name)
-                await connection.execute(_queries.close_read_model, building.name)
-                locked = True
-                await _catch_up(database, connection, building)
-                await connection.execute(_queries.swap_rebuild, building.name, timeout=STATEMENT_SECONDS_MAX)
-                await connection.execute(
-                    _queries.hand_over, building.name, building.projector.version, building.position
+            for building in self._buildings:
+                await self._connection.execute(_queries.begin_rebuild, building.name)
+            with _rare_collections():
+                events = await self._read_on(self._buildings)
+            for building in self._buildings:
+                await self._connection.execute(
+                    _queries.index_rebuild, building.name, timeout=STATEMENT_SECONDS_MAX
                 )
-        except Exception as error:
-            if locked or fault(error, connection) is not Fault.BUSY or tries == SWAP_TRIES_MAX:
-                raise
-            await asyncio.sleep(SWAP_PAUSE_SECONDS)
-        else:
-            return
+            # what happened while the indexes were built
+            events += await self._read_on(self._buildings)
+            for building in self._buildings:
+                await self._swap(building)
+            for name in self._failed:
+                await self._connection.execute(_queries.drop_rebuild, name)
+        finally:
+            await self._writer.close()
+        names = [building.name for building in self._buildings]
+        seconds = round(time.monotonic() - began, 3)
+        _log.info("rebuild.done", names=names, failed=self._failed, events=events, seconds=seconds)
+        return Rebuilt(events, self._failed)
 
+    async def _read_on(self, buildings: Sequence[AnyBuilding]) -> int:
+        """Project up to the log's present end and write everything; the number of events."""
+        events = 0
+        after = min((building.position for building in buildings), default=0)
+        types = frozenset[str]().union(*(building.projector.types for building in buildings))
+        async with contextlib.aclosing(log_page.read_ahead(self._database, after, types)) as pages:
+            async for page in pages:
+                events += len(page.events)
+                for building in buildings:
+                    await self._do(building, functools.partial(building.take, page))
+        for building in buildings:
+            await self._do(building, building.write)
+            await self._do(building, self._writer.connection)
+        return events
 
-async def _catch_up(database: Database, connection: Connection, building: Building[msgspec.Struct]) -> None:
-    """Project what the runner projected since the last pass; it waits for us meanwhile."""
-    failed: dict[str, str] = {}
-    await _pass(database, connection, [building], failed)
-    if failed:
-        raise RebuildFailed(failed[building.name])
+    async def _do(self, building: AnyBuilding, work: Callable[[], Awaitable[object]]) -> None:
+        """Do a piece of work on a read model unless it failed; one that fails does not keep the others."""
+        while building.name not in self._failed:
+            try:
+                await work()
+            except RebuildFailed as error:
+                self._failed[error.name] = str(error)
+                self._buildings = [each for each in self._buildings if each.name != error.name]
+            else:
+                return
+
+    async def _swap(self, building: AnyBuilding) -> None:
+        """Put the new table in the old one's place, never behind what was shown; retries the locks."""
+        for tries in range(1, SWAP_TRIES_MAX + 1):
+            locked = False
+            try:
+                async with self._connection.transaction():
+                    await self._connection.execute(_queries.short_lock_wait)
+                    await self._connection.fetchval(_queries.lock_checkpoint, building.name)
+                    await self._connection.execute(_queries.close_read_model, building.name)
+                    locked = True
+                    await self._hand_over(building)
+            except Exception as error:
+                if locked or fault(error, self._connection) is not Fault.BUSY or tries == SWAP_TRIES_MAX:
+                    raise
+                await asyncio.sleep(SWAP_PAUSE_SECONDS)
+            else:
+                return
+
+    async def _hand_over(self, building: AnyBuilding) -> None:
+        """Catch up with the runner, which waits for us meanwhile, and let the new table serve."""
+        await self._read_on([building])
+        if building.name in self._failed:
+            raise RebuildFailed(building.name, self._failed[building.name])
+        await self._connection.execute(_queries.swap_rebuild, building.name, timeout=STATEMENT_SECONDS_MAX)
+        version = building.projector.version
+        await self._connection.execute(_queries.hand_over, building.name, version, building.position)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping
-from collections.abc import Set as AbstractSet
+from collections.abc import Mapping, Sequence
 from typing import Generic, TypeVar, assert_never
 
 import msgspec
@@ -27,12 +26,10 @@ class Rows(Generic[R]):
         self._decoder = msgspec.json.Decoder(projector.row)
         self._encoder = msgspec.json.Encoder()
 
-    async def load(self, connection: Connection, keys: AbstractSet[str]) -> None:
+    async def load(self, connection: Connection, keys: Sequence[str]) -> None:
         """Hold the rows of these keys, as far as there are any."""
-        missing = [key for key in keys if key not in self.held]
-        if missing:
-            for found in await connection.fetch(self._queries.load, missing):
-                self.held[found["key"]] = self._decoder.decode(found["row"])
+        for found in await connection.fetch(self._queries.load, keys):
+            self.held[found["key"]] = self._decoder.decode(found["row"])
 
     async def save(self, connection: Connection, rows: Mapping[str, R]) -> None:
         """Write rows to the table, all in one statement."""

@@ -122,7 +122,9 @@ class Runner:
 
     async def _project(self, group: Sequence[AnyFollowing], page: LogPage) -> None:
         async with self._database.acquire() as connection:
-            moves = [_move(each, await each.fold(connection, page), page.last) for each in group]
+            for each in group:
+                await each.load(connection, page)
+            moves = [_move(each, each.fold(page), page.last) for each in group]
             async with connection.transaction():
                 await connection.execute(_queries.commit_soon)
                 await self._advance(connection, moves)

@@ -17,8 +17,9 @@ from events.store import EventStore
 from events.wake import Wake
 from projections import PROJECTORS, activity, run_list, system_state
 from projections.activity import ACTIVITY
+from projections.building import RebuildFailed
 from projections.following import AnyProjector
-from projections.rebuild import RebuildFailed, ensure_current, rebuild
+from projections.rebuild import ensure_current, rebuild
 from projections.runner import Runner
 from projections.waiting import reached
 from sql.database import Database
