@@ -42,15 +42,12 @@ async def timeline(log: Log, run: str) -> tuple[Recorded[Event], ...]:
 
     Raises UnknownEvent, DatabaseAway.
     """
-    recorded = await log.read_stream(runs.stream(run))
-    following = [*recorded[1:], None]
-    return tuple(
-        this
-        for this, after in zip(recorded, following, strict=True)
-        if not (
-            isinstance(this.event, Progressed) and after is not None and isinstance(after.event, Progressed)
-        )
-    )
+    moments: list[Recorded[Event]] = []
+    for recorded in await log.read_stream(runs.stream(run)):
+        if moments and isinstance(recorded.event, Progressed) and isinstance(moments[-1].event, Progressed):
+            moments.pop()
+        moments.append(recorded)
+    return tuple(moments)
 
 
 async def events(
