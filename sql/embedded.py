@@ -82,14 +82,14 @@ class EmbeddedPostgres:
             await asyncio.sleep(_WATCH_SECONDS)
             if running(place):
                 continue
-            _log.warning("embedded_database_died", folder=str(place.folder))
+            _log.warning("embedded_database.died", folder=str(place.folder))
             try:
                 await self._bring_up(place)
             except (PostgresRefused, OSError) as error:
-                _log.error("embedded_database_not_restarted", reason=str(error))
+                _log.error("embedded_database.not_restarted", reason=str(error))
                 await asyncio.sleep(_WATCH_PAUSE_SECONDS)
             else:
-                _log.info("embedded_database_restarted", folder=str(place.folder))
+                _log.info("embedded_database.restarted", folder=str(place.folder))
 
     async def remove(self) -> None:
         """Stop the server and delete the database: for tests, and for whoever wants to start over."""

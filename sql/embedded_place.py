@@ -5,9 +5,11 @@ from __future__ import annotations
 import dataclasses
 import fcntl
 import hashlib
+import itertools
 import os
 import shutil
 import stat
+import tempfile
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +19,10 @@ from sql.embedded_process import PostgresRefused
 from sql.embedded_user import User, lets_through, ourselves, server_user
 
 RUNTIME_FOLDER: Final = Path("/run/fastflow")
+_ORIGIN: Final = "origin"
+"""Names the file that names the folder a cluster is linked from."""
+_SWEPT_MAX: Final = 3
+"""Left clusters removed at one start, which must not become long."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -70,6 +76,7 @@ async def settle(folder: Path) -> Place:
     home = _home(folder, user)
     _make_private(home, user)
     if home != folder and not folder.is_symlink():
+        (home / _ORIGIN).write_text(str(folder))
         folder.symlink_to(home)
     return Place(user, package, home, _runtime(home))
 
@@ -117,6 +124,8 @@ def _home(folder: Path, user: User) -> Path:
     clusters = SYSTEM_FOLDER / "clusters"
     make_folder(SYSTEM_FOLDER, 0o755)
     make_folder(clusters, 0o711)
+    for left in itertools.islice(filter(_is_temporary_and_left, list(clusters.iterdir())), _SWEPT_MAX):
+        shutil.rmtree(left, ignore_errors=True)
     home = clusters / _digest(folder)
     if home.exists():
         # The folder was removed, and with it the link here: a fresh start is meant. The last one is kept.
@@ -124,6 +133,15 @@ def _home(folder: Path, user: User) -> Path:
         shutil.rmtree(aside, ignore_errors=True)
         home.rename(aside)
     return home
+
+
+def _is_temporary_and_left(cluster: Path) -> bool:
+    """Whether a cluster belonged to a temporary folder that is gone: nobody will come back for it."""
+    try:
+        origin = Path((cluster / _ORIGIN).read_text())
+    except OSError:
+        return False
+    return origin.is_relative_to(tempfile.gettempdir()) and not os.path.lexists(origin)
 
 
 def _removed_if_empty(folder: Path) -> bool:

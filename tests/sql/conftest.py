@@ -43,10 +43,11 @@ async def embedded(public_folder: Path, cluster: Path) -> AsyncIterator[Embedded
 
 @pytest.fixture
 def system_folder(public_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """What takes the place of /var/lib/fastflow."""
+    """What takes the place of /var/lib/fastflow, and no folder counts as temporary."""
     folder = public_folder / "system"
     monkeypatch.setattr(embedded_package, "SYSTEM_FOLDER", folder)
     monkeypatch.setattr(embedded_place, "SYSTEM_FOLDER", folder)
+    monkeypatch.setattr(tempfile, "gettempdir", lambda: "/nonexistent")
     return folder
 
 

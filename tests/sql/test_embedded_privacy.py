@@ -8,6 +8,7 @@ import pwd
 import shutil
 import stat
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,7 @@ async def test_a_private_home_stays_private(public_folder: Path, system_folder: 
     home = public_folder / "home"
     home.mkdir(mode=0o700)
     embedded = EmbeddedPostgres(home / "data" / "postgres")
+    embedded.folder.mkdir(parents=True)
     await write_a_row(await embedded.start())
     await embedded.stop()
     assert stat.S_IMODE(home.stat().st_mode) == 0o700
@@ -57,6 +59,22 @@ async def test_a_private_home_stays_private(public_folder: Path, system_folder: 
     assert await rows(await embedded.start()) == ["here"]
     await embedded.remove()
     assert list((system_folder / "clusters").iterdir()) == []
+
+
+@ROOT
+@pytest.mark.parametrize("temporary", ["/", "/nonexistent"])
+async def test_only_what_a_temporary_folder_left_is_swept(
+    public_folder: Path, system_folder: Path, monkeypatch: pytest.MonkeyPatch, temporary: str
+) -> None:
+    monkeypatch.setattr(tempfile, "gettempdir", lambda: temporary)
+    first, second = (EmbeddedPostgres(public_folder / name / "postgres") for name in ("first", "second"))
+    for embedded in (first, second):
+        embedded.folder.parent.mkdir(mode=0o700)
+        await embedded.start()
+        await embedded.stop()
+        embedded.folder.unlink()
+    left = {folder.name for folder in (system_folder / "clusters").iterdir()}
+    assert len(left) == (1 if temporary == "/" else 2)
 
 
 @ROOT
@@ -129,7 +147,7 @@ async def test_an_ordinary_user_starts_it_as_himself_and_root_takes_it_over(publ
         assert await connection.fetchval("select current_user") == "fastflow"
     assert place(embedded).user.uid == NOBODY.uid
     await embedded.remove()
-    shutil.rmtree(runtime, ignore_errors=True)
+    shutil.rmtree(runtime.parent)
 
 
 async def test_without_the_wheel_the_refusal_names_both_ways_out(
