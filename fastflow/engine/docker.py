@@ -14,6 +14,7 @@ import json
 import os
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from functools import partial
 from typing import Any, Literal
 
 import aiodocker
@@ -29,6 +30,7 @@ from fastflow.engine import (
     NameTaken,
     Observed,
     Piece,
+    docker_logs,
 )
 from fastflow.engine.container import container_document
 from fastflow.engine.docker_answers import (
@@ -43,7 +45,6 @@ from fastflow.engine.docker_answers import (
     refuse_podman,
 )
 from fastflow.engine.docker_connection import CONNECT_SECONDS, connection
-from fastflow.engine.frames import Frames
 
 CALL_SECONDS = 15.0
 START_SECONDS = 60.0
@@ -51,7 +52,6 @@ START_SECONDS = 60.0
 WAIT_SECONDS = 300.0
 """A wait is asked again this often, because proxies and daemons forget silent connections."""
 CREATED_WAIT_SECONDS = 5.0
-GATHER_SECONDS = 0.002
 CONTROL_CONNECTIONS_MAX = 16
 CREATE_TRIES_MAX = 3
 PAUSE_SECONDS, PAUSE_SECONDS_MAX = 0.05, 1.0
@@ -170,17 +170,12 @@ class DockerEngine:
 
     async def logs(self, name: str, since: int, *, follow: bool) -> AsyncIterator[Sequence[Piece]]:
         """Pieces at or after `since`, a batch for each block that arrived."""
-        frames = Frames(newline_forgotten=(await self._found()).forgets_newlines)
-        asked = {"stdout": "1", "stderr": "1", "timestamps": "1", "follow": "1" if follow else "0"}
-        if since:
-            seconds, nanoseconds = divmod(since, 1_000_000_000)
-            asked["since"] = f"{seconds}.{nanoseconds:09d}"
-        async with contextlib.aclosing(self._blocks(f"containers/{name}/logs", asked)) as blocks:
-            async for block in blocks:
-                if pieces := frames.feed(block):
-                    yield pieces
-                # The daemon sends line by line; a moment makes hundreds of small blocks one.
-                await asyncio.sleep(GATHER_SECONDS if follow else 0)
+        forgets = (await self._found()).forgets_newlines
+        ask = partial(self._blocks, f"containers/{name}/logs")
+        found = docker_logs.read(ask, since, follow=follow, forgets_newlines=forgets)
+        async with contextlib.aclosing(found):
+            async for batch in found:
+                yield batch
 
     async def signal(self, name: str, signal: Literal["TERM", "KILL"]) -> None:
         """Deliver a signal; the daemon's conflict means that the container does not run."""

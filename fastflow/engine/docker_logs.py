@@ -1,0 +1,74 @@
+"""Reads a container's log from the daemon, and its end without having it read the whole file.
+
+The daemon has no index: `since` makes it read from the first line (2.8 s for a million lines, measured on
+20.10), while `tail` reads backwards from the last (some milliseconds).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, Callable, Sequence
+from typing import TypeAlias
+
+from fastflow.engine import Piece
+from fastflow.engine.frames import Frames
+
+Query: TypeAlias = dict[str, str]
+Ask: TypeAlias = Callable[[Query], AsyncGenerator[bytes, None]]
+"""Blocks of the daemon's answer to a query."""
+
+END_PIECES = 1000
+OVERLAP_NANOSECONDS = 100_000_000
+"""Times of the two streams may cross in the file; by microseconds, as far as was ever seen."""
+GATHER_SECONDS = 0.002
+"""The daemon sends line by line; a moment makes hundreds of small blocks one."""
+
+
+async def read(
+    ask: Ask, since: int, *, follow: bool, forgets_newlines: bool
+) -> AsyncGenerator[Sequence[Piece], None]:
+    """Pieces at or after a time in nanoseconds (0 for all), a batch for each block that arrived."""
+    if since and not follow:
+        newest = batches(
+            ask(query(0, follow=False) | {"tail": str(END_PIECES)}), 0, forgets_newlines=forgets_newlines
+        )
+        last = [piece async for batch in newest for piece in batch]
+        end = whole_end(last, since)
+        if end is not None:
+            yield end
+            return
+    pause = GATHER_SECONDS if follow else 0
+    found = batches(ask(query(since, follow=follow)), pause, forgets_newlines=forgets_newlines)
+    async with contextlib.aclosing(found):
+        async for batch in found:
+            yield batch
+
+
+async def batches(
+    blocks: AsyncGenerator[bytes, None], pause: float, *, forgets_newlines: bool
+) -> AsyncGenerator[Sequence[Piece], None]:
+    """The pieces in an answer; leaves the loop to others after each block."""
+    frames = Frames(newline_forgotten=forgets_newlines)
+    async with contextlib.aclosing(blocks):
+        async for block in blocks:
+            if pieces := frames.feed(block):
+                yield pieces
+            await asyncio.sleep(pause)
+
+
+def query(since: int, *, follow: bool) -> Query:
+    """What to ask for pieces at or after a time."""
+    asked = {"stdout": "1", "stderr": "1", "timestamps": "1", "follow": "1" if follow else "0"}
+    if since:
+        seconds, nanoseconds = divmod(since, 1_000_000_000)
+        asked["since"] = f"{seconds}.{nanoseconds:09d}"
+    return asked
+
+
+def whole_end(last: Sequence[Piece], since: int) -> list[Piece] | None:
+    """Of a log's last pieces those at or after a time, or None when older ones of them may be missing."""
+    is_whole_log = len(last) < END_PIECES // 2
+    if is_whole_log or last[0][1] <= since - OVERLAP_NANOSECONDS:
+        return [piece for piece in last if piece[1] >= since]
+    return None
