@@ -47,8 +47,10 @@ def encode(event: Event) -> tuple[str, int, str]:
         data = _ENCODER.encode(event)
     except UnicodeEncodeError:
         data = b"\\u0000"
-    # both are rare, so the walk through the values is too: msgspec writes NaN as null
-    if b"\\u0000" in data or b"null" in data:
+    if b"null" in data:
+        # msgspec writes NaN as null
+        _refuse_nan(event)
+    if b"\\u0000" in data:
         data = _ENCODER.encode(_clean(msgspec.to_builtins(event)))
     rest = data[len(tag) :]
     return kind.type_name(), kind.schema_v, (b"{" + rest.removeprefix(b",")).decode()
@@ -87,6 +89,7 @@ def decode_meta(text: str) -> Metadata:
 
 def encode_head(head: Mapping[str, Any]) -> str:
     """The column `data` of a log chunk; raises ValueError."""
+    _refuse_nan(head)
     return _ENCODER.encode(_clean(dict(head))).decode()
 
 
@@ -113,14 +116,29 @@ def upcast(
     return document
 
 
+def _refuse_nan(value: Any) -> None:
+    match value:
+        case float() if not math.isfinite(value):
+            message = f"{value} cannot be stored: it is not a number"
+            raise ValueError(message)
+        case msgspec.Struct():
+            for name in value.__struct_fields__:
+                _refuse_nan(getattr(value, name))
+        case Mapping():
+            for item in value.values():
+                _refuse_nan(item)
+        case list() | tuple():
+            for item in value:
+                _refuse_nan(item)
+        case _:
+            pass
+
+
 def _clean(value: Any) -> Any:
     match value:
         case str():
             text = value.replace("\0", _REPLACEMENT)
             return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-        case float() if not math.isfinite(value):
-            message = f"{value} cannot be stored: it is not a number"
-            raise ValueError(message)
         case dict():
             return {_clean(key): _clean(item) for key, item in value.items()}
         case list() | tuple():

@@ -158,6 +158,8 @@ class Wake:
         self._own_pid = connection.get_server_pid()
         self._lost = False
         self._echo_asked, self._echo_missing = 0.0, False
+        # a server that crashed may have lost its last lines, and gives their positions to others
+        self.control = self._log_head = self.head = self._head_sent = 0
         connection.add_termination_listener(self._on_termination)
         await connection.add_listener(HEAD_CHANNEL, self._on_head)
         await connection.add_listener(STALE_CHANNEL, self._on_stale)

@@ -1,3 +1,5 @@
+"""A follower's checkpoint moves with its work, once."""
+
 from __future__ import annotations
 
 import asyncio

@@ -1,3 +1,5 @@
+"""What becomes an event comes back as it was, whatever release wrote it."""
+
 from __future__ import annotations
 
 import json

@@ -1,3 +1,5 @@
+"""A follower sees every event once, in order, and waits for the next."""
+
 from __future__ import annotations
 
 import asyncio

@@ -1,3 +1,5 @@
+"""One holder at a time, and the one before it can write no more."""
+
 from __future__ import annotations
 
 import asyncio

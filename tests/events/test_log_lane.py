@@ -1,3 +1,5 @@
+"""Chunks of a log follow each other line by line."""
+
 from __future__ import annotations
 
 import asyncio

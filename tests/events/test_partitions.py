@@ -1,3 +1,5 @@
+"""There is always a place for the next lines."""
+
 from __future__ import annotations
 
 import asyncio

@@ -1,3 +1,5 @@
+"""Appending and reading control streams."""
+
 from __future__ import annotations
 
 import asyncio

@@ -1,3 +1,5 @@
+"""Damage to the log is found and named."""
+
 from __future__ import annotations
 
 import pytest

@@ -1,3 +1,5 @@
+"""Whoever waits hears of news: at once here, soon elsewhere, and always within a second."""
+
 from __future__ import annotations
 
 import asyncio

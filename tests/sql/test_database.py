@@ -1,3 +1,5 @@
+"""What goes wrong with a connection, and what is made of it."""
+
 from __future__ import annotations
 
 import asyncio

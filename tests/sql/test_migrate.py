@@ -1,3 +1,5 @@
+"""Migrations are applied once, in order, or not at all."""
+
 from __future__ import annotations
 
 import asyncio

@@ -1,3 +1,5 @@
+"""Every statement fits the schema, says what it is for, and is used."""
+
 from __future__ import annotations
 
 import pathlib
