@@ -1,3 +1,5 @@
+"""A house for each test, on a database that never waits for its disk."""
+
 from __future__ import annotations
 
 from pathlib import Path

@@ -171,5 +171,6 @@ async def check(house: House, scenario: Scenario, run: str) -> None:
     assert [event.lines for event in exits] == [len(lines)] * containers
     kinds = await house.kinds(run)
     assert kinds[-1] == "container_removed"
+    assert "stop_signalled" in kinds or not scenario.cancelled
     once = [kind for kind in kinds if kind not in {"stop_signalled", "log_gap_declared"}]
     assert len(once) == len(set(once))
