@@ -18,6 +18,9 @@ API_MIN: Final = (1, 41)
 LOG: Final = Path("/var/log/dockerd.log")
 _SYSTEMCTL_SECONDS: Final = 120.0
 _COMES_UP_BY_ITSELF_SECONDS: Final = 5.0
+_ENGINE_OPTIONS: Final = "--icc=false --live-restore"
+"""Containers of the default bridge do not reach one another, so no other network is needed for that (each start
+on one costs 60 ms more, measured on 20.10); and they run on while the engine itself is restarted."""
 _COMES_UP_SECONDS: Final = 90.0
 _POLL_SECONDS: Final = 0.2
 _GAVE_UP: Final = "failed to start daemon"
@@ -164,7 +167,8 @@ def _apparmor() -> tuple[str, ...]:
 async def _start_directly() -> int:
     said = LOG.stat().st_size if LOG.exists() else 0
     # `setsid --fork` ends at once: the engine is nobody's child and outlives this program.
-    await run("sh", "-c", f'exec setsid --fork dockerd >>"{LOG}" 2>&1', seconds=_SYSTEMCTL_SECONDS)
+    start = f'exec setsid --fork dockerd {_ENGINE_OPTIONS} >>"{LOG}" 2>&1'
+    await run("sh", "-c", start, seconds=_SYSTEMCTL_SECONDS)
     return said
 
 
