@@ -8,12 +8,14 @@ import json
 import re
 import sys
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from events.errors import FastFlowError, Unavailable
-from fastflow.client import Client, LogLine
+
+if TYPE_CHECKING:
+    from fastflow.client import Client, LogLine
 
 EXIT_FAILED = 1
 EXIT_REFUSED = 2
@@ -32,6 +34,7 @@ HAS_OTHER_EFFECT = re.compile(
 
 def talk(url: str, conversation: Callable[[Client], Awaitable[T]]) -> T:
     """Hold one conversation with the server; an error ends the program with one line."""
+    from fastflow.client import Client
 
     async def whole() -> T:
         client = Client(url)

@@ -19,8 +19,8 @@ LOG: Final = Path("/var/log/dockerd.log")
 _SYSTEMCTL_SECONDS: Final = 120.0
 _COMES_UP_BY_ITSELF_SECONDS: Final = 5.0
 _ENGINE_OPTIONS: Final = "--icc=false --live-restore"
-"""Containers of the default bridge do not reach one another, so no other network is needed for that (each start
-on one costs 60 ms more, measured on 20.10); and they run on while the engine itself is restarted."""
+"""Containers of the default bridge do not reach one another, so no other network is needed for that (a start
+on one takes 60 ms more, measured on 20.10); and they run on while the engine itself is restarted."""
 _COMES_UP_SECONDS: Final = 90.0
 _POLL_SECONDS: Final = 0.2
 _GAVE_UP: Final = "failed to start daemon"
