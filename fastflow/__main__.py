@@ -20,6 +20,9 @@ from fastflow.settings import Settings
 if TYPE_CHECKING:
     from events.store import EventStore
     from events.wake import Wake
+    from fastflow.commands import Commands
+    from fastflow.engine import Engine
+    from fastflow.reactor.worker import Worker
     from sql.database import Database
 
 DETACH_SECONDS_MAX = 20
@@ -82,18 +85,33 @@ async def _working(
     wake: Wake,
     store: EventStore,
 ) -> list[asyncio.Task[None]]:
-    """The containers' side: discovery, environments, the worker."""
-    from events.installation import identity
+    """The containers' side: discovery and the worker."""
     from fastflow.commands import Commands
     from fastflow.engine.docker import DockerEngine
-    from fastflow.engine.environments import Environments
-    from fastflow.engine.trust import trust
     from fastflow.pipelines.discovery import Discovery
-    from fastflow.reactor.worker import Worker
 
-    instance, commands, snapshots = await identity(database), Commands(store), settings.data_dir / "snapshots"
+    commands, snapshots = Commands(store), settings.data_dir / "snapshots"
     engine = DockerEngine(settings.docker_host)
     ends.push_async_callback(engine.close)
+    worker = await _worker(settings, database, wake, store, commands, engine)
+    ends.push_async_callback(worker.stop)
+    discovery = Discovery(
+        folder=settings.pipelines_dir, snapshots=snapshots, commands=commands, store=store, settings=settings
+    )
+    group.create_task(worker.run(), name="worker")
+    return [group.create_task(discovery.watch(), name="discovery")]
+
+
+async def _worker(
+    settings: Settings, database: Database, wake: Wake, store: EventStore, commands: Commands, engine: Engine
+) -> Worker:
+    """The worker with all it needs; environments live beside the snapshots."""
+    from events.installation import identity
+    from fastflow.engine.environments import Environments
+    from fastflow.engine.trust import trust
+    from fastflow.reactor.worker import Worker
+
+    instance = await identity(database)
     environments = Environments(
         engine,
         settings.data_dir / "environments",
@@ -101,24 +119,18 @@ async def _working(
         trust=trust(os.environ),
         cache=settings.uv_cache_dir,
     )
-    worker = Worker(
+    return Worker(
         store=store,
         commands=commands,
         database=database,
         wake=wake,
         engine=engine,
         environments=environments,
-        snapshots=snapshots,
+        snapshots=settings.data_dir / "snapshots",
         settings=settings,
         instance=instance,
         owner=_owner(),
     )
-    ends.push_async_callback(worker.stop)
-    discovery = Discovery(
-        folder=settings.pipelines_dir, snapshots=snapshots, commands=commands, store=store, settings=settings
-    )
-    group.create_task(worker.run(), name="worker")
-    return [group.create_task(discovery.watch(), name="discovery")]
 
 
 async def _serving(
