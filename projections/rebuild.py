@@ -138,6 +138,8 @@ class Build:
 
     async def run(self) -> Rebuilt:
         """Build them all and swap in those that could be built."""
+        if not self._buildings:
+            return Rebuilt(0, {})
         began = time.monotonic()
         try:
             for building in self._buildings:

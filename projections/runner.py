@@ -19,7 +19,7 @@ from projections.log_page import LogPage
 from sql.database import Connection, Database
 
 LEASE = "projectors"
-COMMIT_INTERVAL_SECONDS = 0.02
+COMMIT_INTERVAL_SECONDS = 0.01
 """Between two commits while the log is followed live: what comes meanwhile is one batch."""
 RETRY_SECONDS_MIN, RETRY_SECONDS_MAX = 0.05, 2.0
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
