@@ -16,6 +16,7 @@ from typing import Self
 import structlog
 
 import sql
+from events.background import Background
 from events.errors import Unavailable
 from events.requests import Fence
 from events.signal import came
@@ -51,8 +52,7 @@ class Lease:
         self._connection: Connection | None = None
         self._session_ended = asyncio.Event()
         self._released = asyncio.Event()
-        self._tasks = asyncio.TaskGroup()
-        self._renewing: asyncio.Task[None] | None = None
+        self._background = Background()
 
     @property
     def fence(self) -> Fence:
@@ -68,18 +68,15 @@ class Lease:
             self._disconnect()
             raise
         _log.info("lease.taken", lease=self.name, owner=self.owner, epoch=self.epoch)
-        await self._tasks.__aenter__()
-        self._renewing = self._tasks.create_task(self._renew(), name=f"lease {self.name}")
+        await self._background.begin(renew=self._renew())
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Give the lease back, so that the next holder need not wait."""
-        if self._renewing is not None:
-            self._renewing.cancel()
         try:
-            await self._tasks.__aexit__(kind, error, trace)
+            await self._background.end(error)
         finally:
             await self._release()
             self._disconnect()

@@ -12,6 +12,7 @@ from typing import Any, Self
 import sql
 from events import codec, run
 from events.appender import Appender
+from events.background import Background
 from events.base import Event, Metadata, RawRecorded, Recorded, Stream
 from events.requests import Appended, ChunkRequest, ControlLane, ControlRequest, Fence, LogLane
 from events.uuid7 import uuid7
@@ -44,16 +45,11 @@ class EventStore:
         self._database = database
         self._control = Appender[ControlRequest](database, ControlLane(), wake.announce)
         self._log = Appender[ChunkRequest](database, LogLane(), wake.announce_log)
-        self._tasks = asyncio.TaskGroup()
-        self._appending: list[asyncio.Task[None]] = []
+        self._background = Background()
 
     async def __aenter__(self) -> Self:
         """Start the appenders; they connect when there is something to append."""
-        await self._tasks.__aenter__()
-        self._appending = [
-            self._tasks.create_task(self._control.run(), name="append control"),
-            self._tasks.create_task(self._log.run(), name="append log"),
-        ]
+        await self._background.begin(append_control=self._control.run(), append_log=self._log.run())
         return self
 
     async def __aexit__(
@@ -64,9 +60,7 @@ class EventStore:
             if error is None:
                 await asyncio.gather(self._control.drain(), self._log.drain())
         finally:
-            for task in self._appending:
-                task.cancel()
-            await self._tasks.__aexit__(kind, error, trace)
+            await self._background.end(error)
 
     async def append(
         self,

@@ -15,6 +15,7 @@ from typing import Any, Self
 import structlog
 
 import sql
+from events.background import Background
 from events.errors import DatabaseAway, Unavailable
 from events.signal import Signal, came
 from sql.database import Connection, Database
@@ -60,22 +61,18 @@ class Wake:
         self._lost = False
         self._own_pid = 0
         self._echo_asked, self._echo_missing = 0.0, False
-        self._tasks = asyncio.TaskGroup()
-        self._task: asyncio.Task[None] | None = None
+        self._background = Background()
 
     async def __aenter__(self) -> Self:
         """Begin to listen; a database that is away is waited for in the background."""
-        await self._tasks.__aenter__()
-        self._task = self._tasks.create_task(self._run(), name="wake")
+        await self._background.begin(wake=self._run())
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Stop listening."""
-        if self._task is not None:
-            self._task.cancel()
-        await self._tasks.__aexit__(kind, error, trace)
+        await self._background.end(error)
 
     async def beyond(self, position: int, timeout: float = POLL_SECONDS) -> int:  # noqa: ASYNC109
         """Wait until the log reaches beyond a position; the known head, also when the time is over."""
