@@ -1,3 +1,5 @@
+"""As many lines as asked for, as fast as Python can write them."""
+
 import os
 import sys
 

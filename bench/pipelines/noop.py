@@ -1,1 +1,3 @@
+"""One line."""
+
 print("hello")

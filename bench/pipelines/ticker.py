@@ -1,3 +1,5 @@
+"""A line every hundredth of a second, for ever."""
+
 import itertools
 import time
 

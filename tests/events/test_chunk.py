@@ -1,3 +1,5 @@
+"""A chunk gives back what was put into it, or says that it is damaged."""
+
 from __future__ import annotations
 
 from typing import Any

@@ -52,3 +52,17 @@ def next_release(projector: AnyProjector) -> AnyProjector:
 
     other.handlers[RunRequested] = Handler(shout, begins=True)
     return other
+
+
+DIE_AT_COMMIT = """
+    create sequence public.commits;
+    create function public.die_at_commit() returns trigger language plpgsql as $$
+    begin
+        if nextval('public.commits') <= 3 then
+            perform pg_terminate_backend(pg_backend_pid());
+        end if;
+        return null;
+    end $$;
+    create constraint trigger die_at_commit after insert or update on read.activity
+        deferrable initially deferred for each row execute function public.die_at_commit();
+"""

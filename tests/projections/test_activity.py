@@ -1,3 +1,5 @@
+"""What happened in the last day, by the hour."""
+
 from __future__ import annotations
 
 import datetime as dt

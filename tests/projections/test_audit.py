@@ -1,3 +1,5 @@
+"""Questions on the log itself."""
+
 from __future__ import annotations
 
 from events import pipeline, run

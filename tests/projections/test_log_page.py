@@ -1,3 +1,5 @@
+"""A page of the log holds only what read models handle."""
+
 from __future__ import annotations
 
 import contextlib

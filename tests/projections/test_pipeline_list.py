@@ -1,3 +1,5 @@
+"""Which pipelines there are, and what is wrong with them."""
+
 from __future__ import annotations
 
 import pytest

@@ -1,3 +1,5 @@
+"""A projector folds each event into the row it belongs to."""
+
 from __future__ import annotations
 
 import pytest

@@ -1,3 +1,5 @@
+"""A rebuilt read model has the same rows as before, also under load."""
+
 from __future__ import annotations
 
 import asyncio

@@ -1,3 +1,5 @@
+"""What the page of a run shows."""
+
 from __future__ import annotations
 
 from events.base import Event

@@ -1,3 +1,5 @@
+"""How the list of runs follows their events."""
+
 from __future__ import annotations
 
 import datetime as dt

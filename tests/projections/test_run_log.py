@@ -1,3 +1,5 @@
+"""Questions on a stored log."""
+
 from __future__ import annotations
 
 import uuid

@@ -1,3 +1,5 @@
+"""All viewers of a live log see every line of it."""
+
 from __future__ import annotations
 
 import asyncio

@@ -1,3 +1,5 @@
+"""Runs found by filters, newest first, page by page."""
+
 from __future__ import annotations
 
 import datetime as dt

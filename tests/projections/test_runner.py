@@ -1,3 +1,5 @@
+"""Projection happens exactly once, whatever breaks."""
+
 from __future__ import annotations
 
 import asyncio
@@ -22,7 +24,7 @@ from projections.run_list import RUN_LIST
 from projections.runner import LEASE, Runner
 from projections.waiting import reached
 from sql.database import Database
-from tests.projections.broken import broken, copy
+from tests.projections.broken import DIE_AT_COMMIT, broken, copy
 from tests.projections.conftest import DEADLINE_SECONDS, Project, running
 from tests.projections.projecting import START
 from tests.projections.tables import dump
@@ -31,18 +33,6 @@ NAMES = tuple(projector.name for projector in PROJECTORS)
 REQUEST = RunRequested(pipeline="sales", snapshot="s", entry="main.py")
 BEGUN = AttemptBegun(attempt=1, container="c")
 
-DIE_AT_COMMIT = """
-    create sequence public.commits;
-    create function public.die_at_commit() returns trigger language plpgsql as $$
-    begin
-        if nextval('public.commits') <= 3 then
-            perform pg_terminate_backend(pg_backend_pid());
-        end if;
-        return null;
-    end $$;
-    create constraint trigger die_at_commit after insert or update on read.activity
-        deferrable initially deferred for each row execute function public.die_at_commit();
-"""
 END_POOLED_BACKENDS = """
     select count(pg_terminate_backend(pid)) from pg_stat_activity
     where datname = current_database() and pid <> pg_backend_pid() and application_name = 'fastflow'

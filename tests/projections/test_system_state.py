@@ -1,3 +1,5 @@
+"""What the log says about Fast-Flow itself."""
+
 from __future__ import annotations
 
 from events.base import Event

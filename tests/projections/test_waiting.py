@@ -1,3 +1,5 @@
+"""A page waits for its own change, for a bounded time."""
+
 from __future__ import annotations
 
 import asyncio

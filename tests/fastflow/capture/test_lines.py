@@ -1,3 +1,5 @@
+"""Pieces become lines, whatever is cut, repeated or left open."""
+
 from __future__ import annotations
 
 import contextlib

@@ -1,3 +1,5 @@
+"""A chatty script is heard twice a second, and its last word always."""
+
 from __future__ import annotations
 
 import itertools

@@ -1,3 +1,5 @@
+"""What a script may say on a line of its own."""
+
 from __future__ import annotations
 
 import pytest

@@ -1,3 +1,5 @@
+"""The recorder stores every line once, in order, also after a crash."""
+
 from __future__ import annotations
 
 import asyncio

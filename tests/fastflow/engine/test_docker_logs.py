@@ -1,3 +1,5 @@
+"""The end of a log is read backwards only where that surely misses nothing."""
+
 from __future__ import annotations
 
 from fastflow.engine import STDERR, STDOUT, Piece
