@@ -62,7 +62,7 @@ async def postgres(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[st
     try:
         yield await server.start()
     finally:
-        await server.stop()
+        await server.remove()
 
 
 @pytest.fixture(scope="session")
