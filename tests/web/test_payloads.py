@@ -99,7 +99,7 @@ async def visited(house: House, text: str, name: str) -> dict[str, str]:
         CancelRequested(by=text),
         actor=text,
     )
-    await house.printed(running, text.encode())
+    await house.printed(running, text.encode().replace(b"\n", b""))
     failed = await house.requested(name, entry=text)
     await house.tell(runs.stream(failed), RunFailed(attempt=0, reason="engine_error", detail=text))
     quoted = quote(name, safe="")

@@ -162,9 +162,15 @@ function span(text, look) {
   for (const word of look.split(/ (?=ansi-|[fb]:)/)) {
     if (word === "f:paper") made.classList.add("ansi-on-ink");
     else if (word === "b:ink") made.classList.add("ansi-ink");
-    else if (word.startsWith("f:")) made.style.color = word.slice(2);
-    else if (word.startsWith("b:")) made.style.backgroundColor = word.slice(2);
+    else if (word.startsWith("f:")) colour(made, "ansi-fg", word.slice(2));
+    else if (word.startsWith("b:")) colour(made, "ansi-bg", word.slice(2));
     else made.classList.add(word);
   }
   return made;
+}
+
+// The style sheet makes a script's own colour light or dark enough to be read on our paper.
+function colour(made, name, value) {
+  made.classList.add(name);
+  made.style.setProperty(`--${name}`, value);
 }
