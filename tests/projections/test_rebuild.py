@@ -11,10 +11,8 @@ from collections.abc import AsyncIterator
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from events import run
 from events.base import Stream
 from events.errors import NotFound
-from events.run import AttemptBegun, ContainerRemoved, RunRequested, RunSucceeded
 from events.store import EventStore
 from events.wake import Wake
 from projections import PROJECTORS, activity, run_list, system_state
@@ -28,20 +26,11 @@ from sql.database import Database
 from tests.projections.broken import broken, next_release
 from tests.projections.conftest import DEADLINE_SECONDS, Project, running
 from tests.projections.histories import History, histories
+from tests.projections.lives import NAMES, live
 from tests.projections.projecting import START
 from tests.projections.tables import dump, shape
 
-NAMES = tuple(projector.name for projector in PROJECTORS)
-REQUEST = RunRequested(pipeline="sales", snapshot="s", entry="main.py", env={"A": "1"})
 examples = itertools.count()
-
-
-async def live(store: EventStore, run_id: str) -> None:
-    """A short run, each event appended by itself."""
-    stream = run.stream(run_id)
-    await store.append(stream, [REQUEST], expected=0)
-    await store.append(stream, [AttemptBegun(attempt=1, container="c")], expected=1)
-    await store.append(stream, [RunSucceeded(attempt=1), ContainerRemoved(attempt=1)], expected=2)
 
 
 @settings(
@@ -177,7 +166,7 @@ async def test_a_rebuild_that_meets_a_poisoned_event_leaves_the_old_table(
     await project()
     before, like = await dump(database), await shape(database)
 
-    with pytest.raises(RebuildFailed, match=r"activity: .* run\.succeeded at position 3"):
+    with pytest.raises(RebuildFailed, match=r"activity: .* run\.succeeded at position 4"):
         await rebuild(database, "run_list", "activity", projectors=(run_list.RUN_LIST, broken(ACTIVITY)))
 
     assert (await dump(database), await shape(database)) == (before, like)
@@ -193,7 +182,7 @@ async def test_a_release_that_cannot_build_a_read_model_says_so_and_builds_the_o
 
     assert (await run_list.one(database, "r1")).actor == "SYSTEM"
     [error] = [model.error for model in await system_state.read_models(database) if model.error]
-    assert "run.succeeded at position 3" in error
+    assert "run.succeeded at position 4" in error
 
 
 async def test_an_unknown_read_model_cannot_be_rebuilt(database: Database) -> None:

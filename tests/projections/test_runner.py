@@ -10,73 +10,26 @@ import msgspec
 import pytest
 
 from events import pipeline, run
-from events.base import Event, Stream
-from events.errors import DatabaseAway
 from events.pipeline import PipelineGone
-from events.run import AttemptBegun, ContainerExited, Progressed, RunFailed, RunRequested, RunSucceeded
+from events.run import Progressed, RunFailed
 from events.store import EventStore
 from events.wake import Wake
-from projections import PROJECTORS, activity, run_list, system_state
+from projections import PROJECTORS, activity, run_list
 from projections.activity import ACTIVITY
 from projections.following import AnyProjector
-from projections.rebuild import ensure_current, rebuild
-from projections.run_list import RUN_LIST
+from projections.rebuild import ensure_current
 from projections.runner import LEASE, Runner
 from projections.waiting import reached
 from sql.database import Database
-from tests.projections.broken import DIE_AT_COMMIT, broken, copy
+from tests.projections.broken import DIE_AT_COMMIT, copy
 from tests.projections.conftest import DEADLINE_SECONDS, Project, running
+from tests.projections.lives import BEGUN, REQUEST, append, live, same_as_rebuilt, settled, until_stopped
 from tests.projections.projecting import START
-from tests.projections.tables import dump
-
-NAMES = tuple(projector.name for projector in PROJECTORS)
-REQUEST = RunRequested(pipeline="sales", snapshot="s", entry="main.py")
-BEGUN = AttemptBegun(attempt=1, container="c")
 
 END_POOLED_BACKENDS = """
     select count(pg_terminate_backend(pid)) from pg_stat_activity
     where datname = current_database() and pid <> pg_backend_pid() and application_name = 'fastflow'
 """
-APPEND_UNKNOWN_VERSION = """
-    select status from append(
-        '{run}', '{r1}', '{1}', '{"{}"}', '{null}', '{null}', '{1}', '{run.attempt_begun}', '{99}',
-        array[gen_random_uuid()], '{"{}"}'
-    )
-"""
-
-
-async def append(store: EventStore, stream: Stream, *events: Event) -> int:
-    return (await store.append(stream, events, expected=None)).position
-
-
-async def live(store: EventStore, run_id: str) -> None:
-    for event in (REQUEST, BEGUN, Progressed(attempt=1, done=1), RunSucceeded(attempt=1)):
-        await append(store, run.stream(run_id), event)
-
-
-async def stopped(database: Database) -> dict[str, str]:
-    """What stopped which read models."""
-    return {model.name: model.error for model in await system_state.read_models(database) if model.error}
-
-
-async def until_stopped(database: Database, wake: Wake, *names: str) -> dict[str, str]:
-    async with asyncio.timeout(DEADLINE_SECONDS):
-        while (found := await stopped(database)).keys() != set(names):
-            await asyncio.wait_for(wake.went_stale.next().wait(), DEADLINE_SECONDS)
-    return found
-
-
-async def settled(project: Project) -> None:
-    """Wait for the read models, whatever happens to the connection that asks."""
-    while True:
-        with contextlib.suppress(DatabaseAway):
-            return await project()
-
-
-async def same_as_rebuilt(database: Database) -> None:
-    followed = await dump(database)
-    await rebuild(database, *NAMES)
-    assert await dump(database) == followed
 
 
 async def test_a_crash_between_the_writes_and_the_commit_projects_nothing_twice(
@@ -154,81 +107,6 @@ async def test_a_second_runner_waits_and_takes_over(
             assert await owner() == "one"
         assert await reached(database, wake, await append(store, run.stream("r3"), REQUEST), DEADLINE_SECONDS)
         assert await owner() == "two"
-
-
-async def test_a_poisoned_event_stops_one_read_model_and_a_mended_release_goes_on_from_there(
-    database: Database, store: EventStore, wake: Wake
-) -> None:
-    await ensure_current(database)
-    others = tuple(projector for projector in PROJECTORS if projector is not ACTIVITY)
-    async with running(Runner(database, wake, (*others, broken(ACTIVITY)), owner="broken")):
-        await live(store, "r1")
-        await live(store, "r2")
-        error = await until_stopped(database, wake, "activity")
-        names = [projector.name for projector in others]
-        assert await reached(database, wake, await store.head(), DEADLINE_SECONDS, names)
-
-    assert error["activity"].startswith(
-        "The event run.succeeded at position 4 could not be projected: ZeroDivisionError"
-    )
-    assert (await activity.since(database, START)).requested == 1, "what came before it is kept"
-    async with database.acquire() as connection:
-        position = await connection.fetchval("select position from follower where name = 'activity'")
-    assert position == 3
-
-    async with running(Runner(database, wake, PROJECTORS, owner="mended")):
-        assert await until_stopped(database, wake) == {}
-        assert await reached(database, wake, await store.head(), DEADLINE_SECONDS)
-    assert (await activity.since(database, START)).succeeded == 2
-    await same_as_rebuilt(database)
-
-
-async def test_a_stopped_read_model_keeps_since_when_over_a_restart(
-    database: Database, store: EventStore, wake: Wake
-) -> None:
-    await ensure_current(database)
-    since = []
-    await live(store, "r1")
-    for _ in range(2):
-        async with running(Runner(database, wake, (RUN_LIST, broken(ACTIVITY)), owner="broken")):
-            await until_stopped(database, wake, "activity")
-        since += [model.at for model in await system_state.read_models(database) if model.error]
-
-    assert since[0] == since[1]
-
-
-async def test_an_event_of_an_unknown_version_stops_those_that_handle_its_type(
-    database: Database, store: EventStore, wake: Wake, project: Project
-) -> None:
-    await project()
-    await append(store, run.stream("r1"), REQUEST)
-    async with database.acquire() as connection:
-        assert await connection.fetchval(APPEND_UNKNOWN_VERSION) == "appended"
-    await append(store, run.stream("r2"), REQUEST)
-
-    errors = await until_stopped(database, wake, "run_list", "run_detail")
-
-    assert "does not know version 99 of run.attempt_begun" in errors["run_list"]
-    rest = ["activity", "pipeline_list", "system_state"]
-    assert await reached(database, wake, await store.head(), DEADLINE_SECONDS, rest)
-    assert (await activity.since(database, START)).requested == 2
-    assert (await run_list.one(database, "r1")).status == "PENDING"
-
-
-async def test_a_row_the_database_refuses_stops_its_read_model_only(
-    database: Database, store: EventStore, wake: Wake, project: Project
-) -> None:
-    await project()
-    exited = ContainerExited(
-        attempt=1, exit_code=2**40, out_of_memory=False, finished_at=START, lines=1, bytes=1
-    )
-    await append(store, run.stream("r1"), REQUEST, BEGUN, exited)
-
-    errors = await until_stopped(database, wake, "run_list")
-
-    assert "out of range" in errors["run_list"]
-    rest = [name for name in NAMES if name != "run_list"]
-    assert await reached(database, wake, await store.head(), DEADLINE_SECONDS, rest)
 
 
 async def test_a_read_model_far_behind_catches_up_beside_the_others(
