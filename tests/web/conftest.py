@@ -180,6 +180,15 @@ def settings(tmp_path: pathlib.Path) -> Settings:
 async def house(
     database: Database, wake: Wake, store: EventStore, settings: Settings
 ) -> AsyncIterator[House]:
+    async with opened(database, wake, store, settings) as running:
+        yield running
+
+
+@contextlib.asynccontextmanager
+async def opened(
+    database: Database, wake: Wake, store: EventStore, settings: Settings
+) -> AsyncIterator[House]:
+    """A house that runs as long as this context."""
     await ensure_current(database)
     live = Live(database, wake)
     asking = Asking(Commands(store), store, settings)
