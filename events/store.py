@@ -206,9 +206,13 @@ class EventStore:
             if place is None:
                 return []
             if stream.category == run.log_stream("").category:
-                span = (place["first_position"], place["last_position"])
                 rows = await connection.fetch(
-                    _queries.read_raw_log_stream, after, limit, type, place["stream_id"], *span
+                    _queries.read_raw_log_stream,
+                    after,
+                    limit,
+                    type,
+                    place["stream_id"],
+                    place["last_position"],
                 )
             else:
                 rows = await connection.fetch(
@@ -225,7 +229,6 @@ class EventStore:
             rows = await connection.fetch(
                 _queries.read_chunks,
                 place["stream_id"],
-                place["first_position"],
                 place["last_position"],
                 from_line,
                 limit,

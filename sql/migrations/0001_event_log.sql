@@ -16,11 +16,11 @@ create table fastflow.installation (
 insert into fastflow.installation default values;
 
 create table fastflow.stream (
-    stream_id bigint generated always as identity primary key,
+    -- the position of its first event
+    stream_id bigint primary key,
     -- of its last event; in the log lane: the number of its last line
-    version bigint not null default 0,
-    first_position bigint,
-    last_position bigint,
+    version bigint not null,
+    last_position bigint not null,
     category text not null,
     key text not null,
     unique (category, key)
@@ -117,7 +117,7 @@ end $$;
 
 -- Appends to control streams. A request is one stream's events, appended together or not at all.
 -- The first arrays have one element per request, the others one per event, `requests` naming its request
--- counted from 1. The caller never puts two requests for one stream in one call.
+-- counted from 1, in order. The caller never puts two requests for one stream in one call.
 create function fastflow.append(
     categories text[],
     keys text[],
@@ -143,16 +143,6 @@ declare
 begin
     -- its own statement: everything below sees a snapshot younger than the lock
     perform fastflow.take_turn();
-
-    insert into fastflow.stream (category, key)
-    select asked.category, asked.key
-    from unnest(categories, keys, expecteds) as asked (category, key, expected)
-    where coalesce(asked.expected, 0) = 0
-        and not exists (
-            select from fastflow.stream
-            where stream.category = asked.category and stream.key = asked.key
-        );
-
     select last_value into head_before from fastflow.head;
     now_at := clock_timestamp();
 
@@ -176,6 +166,8 @@ begin
     ), verdict as materialized (
         select
             asked.request,
+            asked.category,
+            asked.key,
             asked.meta,
             stream.stream_id,
             coalesce(stream.version, 0) as version,
@@ -198,32 +190,51 @@ begin
     ), accepted as materialized (
         select
             offered.*,
-            verdict.stream_id,
+            verdict.category,
+            verdict.key,
             verdict.meta,
-            verdict.version + row_number() over (partition by offered.request order by offered.place) as version,
-            head_before + row_number() over (order by offered.place) as position
+            verdict.version,
+            verdict.stream_id,
+            head_before + row_number() over (order by offered.place) as position,
+            row_number() over (partition by offered.request order by offered.place) as nth
         from offered
         join verdict on verdict.request = offered.request
         where verdict.status = 'appended'
     ), inserted as (
         insert into fastflow.event_control
             (position, stream_id, version, recorded_at, event_id, lane, schema_v, type, data, meta)
-        select position, stream_id, version, now_at, event_id, 0, schema_v, type, data::jsonb, meta::jsonb
+        select
+            position,
+            coalesce(stream_id, position - nth + 1),
+            version + nth,
+            now_at,
+            event_id,
+            0,
+            schema_v,
+            type,
+            data::jsonb,
+            meta::jsonb
         from accepted
         order by position
     ), ended as materialized (
         select
-            stream_id,
             request,
+            category,
+            key,
+            stream_id,
             min(position) as first_position,
             max(position) as position,
-            max(version) as version
+            max(version + nth) as version
         from accepted
-        group by stream_id, request
+        group by request, category, key, stream_id
+    ), born as (
+        insert into fastflow.stream (stream_id, version, last_position, category, key)
+        select first_position, version, position, category, key
+        from ended
+        where stream_id is null
     ), raised as (
         update fastflow.stream
         set version = ended.version,
-            first_position = coalesce(stream.first_position, ended.first_position),
             last_position = ended.position
         from ended
         where stream.stream_id = ended.stream_id
@@ -266,16 +277,6 @@ declare
     now_at timestamptz;
 begin
     perform fastflow.take_turn();
-
-    insert into fastflow.stream (category, key)
-    select distinct 'log', asked.key
-    from unnest(keys, first_lines) as asked (key, first_line)
-    where asked.first_line = 1
-        and not exists (
-            select from fastflow.stream
-            where stream.category = 'log' and stream.key = asked.key
-        );
-
     select last_value into head_before from fastflow.head;
     now_at := clock_timestamp();
 
@@ -316,21 +317,21 @@ begin
         left join linked on linked.request = asked.request
     ), accepted as materialized (
         select
-            verdict.request,
-            verdict.stream_id,
-            verdict.last_line,
-            verdict.first_line,
-            verdict.head,
-            verdict.payload,
+            verdict.*,
             head_before + row_number() over (order by verdict.request) as position
         from verdict
         where verdict.status = 'appended'
+    ), placed as materialized (
+        select
+            accepted.*,
+            coalesce(stream_id, min(position) over (partition by key)) as home
+        from accepted
     ), inserted as (
         insert into fastflow.event_log
             (position, stream_id, version, recorded_at, lane, schema_v, type, data, meta, payload)
         select
             position,
-            stream_id,
+            home,
             last_line,
             now_at,
             1,
@@ -339,22 +340,22 @@ begin
             jsonb_build_object('first', first_line) || head::jsonb,
             '{}',
             payload
-        from accepted
+        from placed
         order by position
+    ), ended as materialized (
+        select key, stream_id, home, max(last_line) as version, max(position) as position
+        from placed
+        group by key, stream_id, home
+    ), born as (
+        insert into fastflow.stream (stream_id, version, last_position, category, key)
+        select home, version, position, 'log', key
+        from ended
+        where stream_id is null
     ), raised as (
         update fastflow.stream
-        set version = ended.last_line,
-            first_position = coalesce(stream.first_position, ended.first_position),
-            last_position = ended.last_position
-        from (
-            select
-                stream_id,
-                max(last_line) as last_line,
-                min(position) as first_position,
-                max(position) as last_position
-            from accepted
-            group by stream_id
-        ) as ended
+        set version = ended.version,
+            last_position = ended.position
+        from ended
         where stream.stream_id = ended.stream_id
     ), moved as (
         select setval('fastflow.head', max(position)) as head

@@ -68,14 +68,15 @@ from event
 where lane = 1
     and stream_id = $4
     and position > $1
-    and position between $5 and $6
+    -- a stream's id is the position of its first event
+    and position between $4 and $5
     and ($3::text is null or type = $3)
 order by version
 limit $2;
 
 -- name: stream
 -- Where one stream lies in the log.
-select stream_id, version, first_position, last_position
+select stream_id, version, last_position
 from stream
 where category = $1 and key = $2;
 
@@ -84,11 +85,12 @@ where category = $1 and key = $2;
 select position, version as last_line, data, payload
 from event
 where lane = 1
-    and position between $2 and $3
+    -- a stream's id is the position of its first event
+    and position between $1 and $2
     and stream_id = $1
-    and version >= $4
+    and version >= $3
 order by version
-limit $5;
+limit $4;
 
 -- name: make_durable
 -- A synchronous commit: every commit before it is on disk when it returns.

@@ -52,7 +52,7 @@ from (
 join stream using (stream_id)
 where first_line > last_line
     -- before the first chunk kept there may have been others that retention dropped
-    or first_line <> case position when first_position then 1 else last_line_before + 1 end
+    or first_line <> case position when stream_id then 1 else last_line_before + 1 end
     or position <= position_before
 limit 100;
 
@@ -67,7 +67,6 @@ full join (
     group by stream_id
 ) as event using (stream_id)
 where (stream.version, coalesce(stream.last_position, 0)) is distinct from (event.version, event.position)
-    and not (stream.version = 0 and event.version is null)
     -- retention drops the oldest chunks of a log, in the end all of them
     and not (stream.category = 'log' and event.version is null)
 limit 100;

@@ -28,9 +28,9 @@ DAMAGE = [
         "update event set data = '{\"first\": 2}' where lane = 1 and version = 5",
         "lines: log r has lines 2 to 5",
     ),
-    ("update stream set version = 4 where stream_id = 1", "streams: stream run-"),
-    ("update stream set last_position = 4 where stream_id = 1", "streams: stream run-"),
-    ("delete from stream where stream_id = 1", "streams: stream -"),
+    ("update stream set version = 4 where stream_id = 4", "streams: stream run-"),
+    ("update stream set last_position = 4 where stream_id = 4", "streams: stream run-"),
+    ("delete from stream where stream_id = 4", "streams: stream -"),
     (
         "update follower set position = 16",
         "followers: follower projector is at position 16, beyond the head 15",
