@@ -164,6 +164,22 @@ async def test_database_sessions_that_die_cost_nothing(house: House, postgres: s
     assert sorted(house.engine.starts) == sorted(house.container(run) for run in runs)
 
 
+async def test_a_worker_whose_lease_was_taken_writes_nothing_more_and_begins_anew(house: House) -> None:
+    async with house.working():
+        run = await house.request(DOUBLE_HOLD="1", DOUBLE_LINES="3")
+        name = house.container(run)
+        await house.until(run, ContainerStarted)
+        async with house.database.acquire() as connection:
+            await connection.execute("update lease set epoch = epoch + 1, until = clock_timestamp()")
+        house.engine.write(name, b"written by the next\n")
+        house.engine.release(name)
+        assert await house.ended(run) == RunSucceeded(attempt=1)
+        async with house.database.acquire() as connection:
+            assert await connection.fetchval("select epoch from lease where name = 'work'") >= 3
+    assert texts(await house.lines(run)) == ["line 1", "line 2", "line 3", "written by the next"]
+    assert house.engine.starts == [name]
+
+
 async def end_sessions(house: House, postgres: str) -> None:
     name = house.database.dsn.partition("?")[0].rpartition("/")[2]
     sessions = f"select pg_terminate_backend(pid) from pg_stat_activity where datname = '{name}'"  # noqa: S608
