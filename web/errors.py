@@ -104,6 +104,10 @@ def problem_of(request: Request, error: Exception) -> Problem:
         standard = HTTPStatus(status).phrase
         own = error.detail if error.detail != standard else ""
         name, detail = standard, own or DETAILS.get(status, standard)
+    elif isinstance(
+        error, DatabaseAway | StorageFull
+    ):  # whose own words are for the banner and the health page
+        name, detail = type(error).__name__, type(error).__doc__ or ""
     elif isinstance(error, FastFlowError) and status != HTTPStatus.INTERNAL_SERVER_ERROR:
         name, detail = type(error).__name__, str(error)
     else:

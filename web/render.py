@@ -56,7 +56,8 @@ class Pages:
         template = self.environment.get_template("error.html")
         target = asked_block(request)
         kept = target is not None and self._block(template, target) is None
-        html = "" if kept else self._rendered(request, "error.html", {"frame": frame, "problem": problem})
+        view = {"frame": frame, "problem": problem, "back": _where_the_form_was(request)}
+        html = "" if kept else self._rendered(request, "error.html", view)
         reswap = {"HX-Reswap": "none"} if kept else {}
         return HTMLResponse(html, problem.status, {"Vary": "HX-Target", **headers, **reswap})
 
@@ -79,6 +80,11 @@ class Pages:
 def _drawn(owner: jinja2.Template, block: Any, view: Mapping[str, Any]) -> Iterator[str]:
     parts: Iterator[str] = block(owner.new_context(dict(view)))
     return parts
+
+
+def _where_the_form_was(request: Request) -> str:
+    """The page whose form was refused; empty for what was only read."""
+    return "" if request.method in ("GET", "HEAD") else request.url.path.rpartition("/")[0]
 
 
 def asked_block(request: Request) -> str | None:

@@ -53,8 +53,11 @@ class EventStream(Response):
                 over = {tasks.create_task(_left(receive)), tasks.create_task(_closed(self.closing))}
                 try:
                     await self._stream(send, over, tasks)
-                except (Unavailable, TimeoutError) as trouble:
-                    log.info("web.stream_cut", path=scope["path"], why=str(trouble))
+                except Unavailable as away:
+                    log.info("web.stream_cut", path=scope["path"], why=str(away))
+                except TimeoutError:
+                    log.info("web.stream_stuck", path=scope["path"])
+                    return  # one who takes nothing would not take a last word either
                 finally:
                     for task in over:
                         task.cancel()

@@ -14,7 +14,8 @@ from web.run_filters import chosen, filters
 from web.site import Site, site_of
 
 RUNS_A_PAGE = 50
-LINES_A_PAGE = 300
+LINES_SHOWN, LINES_A_PAGE = 100, 500
+"""At the run, and on the log's own page; with JavaScript the viewer takes over."""
 
 
 async def runs(request: Request) -> Response:
@@ -50,7 +51,7 @@ async def run(request: Request) -> Response:
         phases=drawing.phases(found, framed.now),
         environment_built=any(attempt.setup and attempt.setup.started_at for attempt in found.attempts),
         timeline=timeline.timeline(await audit.timeline(site.store, run_id)),
-        **await _log(site, found, None),
+        **await _log(site, found, None, LINES_SHOWN),
         tall=False,
     )
 
@@ -61,7 +62,9 @@ async def log(request: Request) -> Response:
     start = query.number(request, "from", least=1)
     site, framed = site_of(request), await frame.opened(request)
     found = await reading.run(site, run_id)
-    return site.pages.answer(request, "run_log.html", framed, **await _log(site, found, start), tall=True)
+    return site.pages.answer(
+        request, "run_log.html", framed, **await _log(site, found, start, LINES_A_PAGE), tall=True
+    )
 
 
 async def cancel(request: Request) -> Response:
@@ -71,14 +74,14 @@ async def cancel(request: Request) -> Response:
     return RedirectResponse(f"/runs/{run_id}", 303)
 
 
-async def _log(site: Site, found: RunDetail, start: int | None) -> dict[str, object]:
+async def _log(site: Site, found: RunDetail, start: int | None, count: int) -> dict[str, object]:
     last = await reading.last_line(site, found)
-    first = max(1, last - LINES_A_PAGE + 1) if start is None else start
+    first = max(1, last - count + 1) if start is None else start
     return {
         "run": found,
         "over": found.status in reading.ENDED,
         "last_line": last,
-        "lines": await reading.plain_lines(site, found.id, first, LINES_A_PAGE),
+        "lines": await reading.plain_lines(site, found.id, first, count),
         "lines_a_page": LINES_A_PAGE,
     }
 
