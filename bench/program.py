@@ -37,7 +37,6 @@ class Program:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.process: asyncio.subprocess.Process | None = None
-        self.instance = ""
 
     async def start(self, role: str = "up") -> None:
         """Start; `ready` says when it answers."""
@@ -60,8 +59,7 @@ class Program:
         async with httpx.AsyncClient(base_url=self.url) as client:
             while time.monotonic() < deadline:
                 with contextlib.suppress(httpx.TransportError):
-                    if (health := await client.get("/health")).is_success:
-                        self.instance = health.json().get("instance", "")
+                    if (await client.get("/health")).is_success:
                         found = (await client.get("/api/pipelines")).json()
                         if len(found["pipelines"]) >= expected:
                             return

@@ -116,7 +116,7 @@ async def test_the_state_changes_without_reloading(person: Person) -> None:
     other = await person.tab("/")
     await press_run(other, "broken_invoice")
 
-    await expect(page.locator("#pipeline-broken_invoice").get_by_text("Failed")).to_be_visible(
+    await expect(page.locator("#pipeline-broken_invoice").get_by_text("Failed", exact=True)).to_be_visible(
         timeout=PATIENCE_MILLISECONDS
     )
     assert await page.evaluate("window.sameDocument") is True

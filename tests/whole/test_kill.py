@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import httpx
@@ -13,11 +14,20 @@ from tests.whole.conftest import containers
 LINES = 400_000
 TRIALS = 10
 STEP_LINES = 36_000
+DEADLINE_SECONDS = 30
 
 
 async def events_of(client: httpx.AsyncClient, run: str) -> list[str]:
     answer = (await client.get("/api/events", params={"stream": f"run-{run}", "limit": 1000})).json()
     return [event["type"] for event in answer["events"]]
+
+
+async def removed(client: httpx.AsyncClient, run: str) -> bool:
+    """Whether the run's container goes, in time, and the log says so."""
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        while "run.container_removed" not in await events_of(client, run):
+            pass
+    return containers(run) == []
 
 
 async def numbers_of(client: httpx.AsyncClient, run: str) -> list[int]:
@@ -53,9 +63,9 @@ async def test_ten_kills_in_the_middle_of_a_flood_lose_and_double_nothing(tmp_pa
                 assert types.count("run.container_started") == 1, where
                 assert types.count("run.succeeded") == 1, where
                 assert types.count("run.attempt_begun") == 1, where
+                assert await removed(client, run), where
     finally:
         await running.stop()
-    assert containers(running) == []
 
 
 async def test_a_stopped_program_leaves_the_container_running_and_takes_it_up_again(program: Program) -> None:
@@ -63,10 +73,10 @@ async def test_a_stopped_program_leaves_the_container_running_and_takes_it_up_ag
         run = (await client.post("/api/pipelines/ticker/run")).json()["id"]
         while (await client.get(f"/api/runs/{run}")).json()["status"] != "RUNNING":
             pass
-        name = containers(program)
+        name = containers(run)
 
         await program.stop()
-        left = containers(program)
+        left = containers(run)
         await program.start()
         await program.ready()
         cancelled = await client.post(f"/api/runs/{run}/cancel")
