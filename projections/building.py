@@ -77,9 +77,10 @@ class Building(Following[R], Generic[R]):
         """Project a page, all of it or nothing; raises RebuildFailed, of whichever rows were written."""
         if len(self._unwritten) >= ROWS_UNWRITTEN_MAX:
             await self.write()
-        if missing := self.missing(page):
+        steps = self.steps(page)
+        if missing := self.missing(steps):
             await self.rows.load(await self._writer.connection(), missing)
-        folded = self.fold(page)
+        folded = self.fold(page, steps)
         if folded.poison is not None:
             raise RebuildFailed(self.name, str(folded.poison))
         self._unwritten.update(folded.rows)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any, Generic, TypeAlias, TypeVar
 
 import msgspec
 
-from projections.log_page import LogPage
-from projections.projector import Folded, Poison, Projector, fold
+from projections.log_page import LogPage, Unreadable
+from projections.projector import Folded, Poison, Projector, Step, fold, fresh_keys, keys
 from projections.rows import Rows
-from sql.database import Connection
 
 R = TypeVar("R", bound=msgspec.Struct)
 
@@ -33,30 +33,33 @@ class Following(Generic[R]):
         """Of its projector, table and checkpoint."""
         return self.projector.name
 
-    async def load(self, connection: Connection, page: LogPage) -> None:
-        """Bring the rows to memory that a page changes."""
-        if missing := self.missing(page):
-            await self.rows.load(connection, missing)
-
-    def missing(self, page: LogPage) -> list[str]:
-        """Keys of rows that a page changes and that are not in memory."""
+    def steps(self, page: LogPage) -> list[Step[R]]:
+        """What a page has for this read model, up to the first event that cannot be read."""
         if page.kinds.isdisjoint(self.projector.handlers):
             return []
-        held = self.rows.held
-        return [key for key in self.projector.keys(page.events) if key not in held]
+        unreadable = self._unreadable(page)
+        if unreadable is None:
+            return self.projector.steps(page.events)
+        before = (recorded for recorded in page.events if recorded.position < unreadable.position)
+        return self.projector.steps(before)
 
-    def fold(self, page: LogPage) -> Folded[R]:
+    def missing(self, steps: Sequence[Step[R]]) -> list[str]:
+        """Keys of rows that are changed and may be in the table, but are not in memory."""
+        needed = keys(steps) - self.rows.held.keys()
+        return [*(needed - fresh_keys(self.projector, steps))] if needed else []
+
+    def fold(self, page: LogPage, steps: Sequence[Step[R]]) -> Folded[R]:
         """What a page does to its rows, all of which are in memory."""
-        types = self.projector.types
-        first = next((event for event in page.unreadable if event.type in types), None)
-        if first is None:
-            none = page.kinds.isdisjoint(self.projector.handlers)
-            return Folded({}) if none else fold(self.projector, page.events, self.rows.held)
-        before = [recorded for recorded in page.events if recorded.position < first.position]
-        folded = fold(self.projector, before, self.rows.held)
-        if folded.poison is not None:
+        folded = fold(steps, self.rows.held)
+        unreadable = self._unreadable(page)
+        if unreadable is None or folded.poison is not None:
             return folded
-        return dataclasses.replace(folded, poison=Poison(first.position, first.type, first.error))
+        poison = Poison(unreadable.position, unreadable.type, unreadable.error)
+        return dataclasses.replace(folded, poison=poison)
+
+    def _unreadable(self, page: LogPage) -> Unreadable | None:
+        types = self.projector.types if page.unreadable else ()
+        return next((event for event in page.unreadable if event.type in types), None)
 
 
 AnyFollowing: TypeAlias = Following[Any]

@@ -17,6 +17,7 @@ from events.errors import UnknownEvent
 from sql.database import Database
 
 PAGE_EVENTS = 1000
+PAGE_EVENTS_AHEAD = 2000
 PAGES_AHEAD = 2
 
 _queries = sql.load("projector")
@@ -108,7 +109,7 @@ async def _fetch(
     try:
         full = True
         while full:
-            page = await read(database, after, types)
+            page = await read(database, after, types, PAGE_EVENTS_AHEAD)
             after, full = page.last, page.full
             await pages.put(page)
     except Exception as error:  # noqa: BLE001  raised where the pages are read

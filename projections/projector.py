@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping
-from typing import Generic, Literal, NoReturn, TypeVar
+from typing import Generic, Literal, NoReturn, TypeAlias, TypeVar
 
 import msgspec
 
@@ -14,6 +14,8 @@ from events.errors import Damaged
 R = TypeVar("R", bound=msgspec.Struct)
 E = TypeVar("E", bound=Event)
 
+Step: TypeAlias = tuple[Recorded[Event], str, "Handler[R]"]
+"""One event on its way to the row it changes: the event, the row's key, what it does to the row."""
 Key = Callable[[Recorded[Event]], str]
 Topics = Callable[[str, R], Iterable[str]]
 
@@ -114,34 +116,34 @@ class Projector(Generic[R]):
         """Stored names of the types of events it handles."""
         return frozenset(kind.type_name() for kind in self.handlers)
 
-    def keys(self, events: Iterable[Recorded[Event]]) -> set[str]:
-        """Of the rows that must be at hand to fold these events; a stream's first event has no row yet."""
-        handlers, key_of = self.handlers, self.key
-        if key_of is not stream_key:
-            return {key_of(recorded) for recorded in events if type(recorded.event) in handlers}
-        fresh: set[str] = set()
-        keys: set[str] = set()
-        for recorded in events:
-            if type(recorded.event) in handlers:
-                key = recorded.stream.key
-                if recorded.version == 1:
-                    fresh.add(key)
-                elif key not in fresh:
-                    keys.add(key)
-        return keys
+    def steps(self, events: Iterable[Recorded[Event]]) -> list[Step[R]]:
+        """The events that it handles, each with the key of its row and its handler."""
+        handlers, key = self.handlers, self.key
+        return [
+            (recorded, key(recorded), handler)
+            for recorded in events
+            if (handler := handlers.get(type(recorded.event))) is not None
+        ]
 
 
-def fold(projector: Projector[R], events: Iterable[Recorded[Event]], rows: Mapping[str, R]) -> Folded[R]:
+def keys(steps: Iterable[Step[R]]) -> set[str]:
+    """Of the rows that these steps change."""
+    return {key for _, key, _ in steps}
+
+
+def fresh_keys(projector: Projector[R], steps: Iterable[Step[R]]) -> set[str]:
+    """Of the rows among them that cannot be there yet: these steps have their stream's first event."""
+    if projector.key is not stream_key:
+        return set()
+    return {key for recorded, key, _ in steps if recorded.version == 1}
+
+
+def fold(steps: Iterable[Step[R]], rows: Mapping[str, R]) -> Folded[R]:
     """What these events make of the rows they belong to, up to the first that cannot be projected."""
-    handlers, key_of = projector.handlers, projector.key
     changed: dict[str, R] = {}
-    for recorded in events:
-        handler = handlers.get(type(recorded.event))
-        if handler is None:
-            continue
+    for recorded, key, handler in steps:
+        row = changed.get(key) or rows.get(key)
         try:
-            key = key_of(recorded)
-            row = changed.get(key) or rows.get(key)
             changed[key] = handler.project(recorded, row) if row or handler.begins else _missing()
         except Exception as error:  # noqa: BLE001  whatever a handler raises stops this read model only
             words = f"{type(error).__name__}: {error}"

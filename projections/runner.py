@@ -122,9 +122,7 @@ class Runner:
 
     async def _project(self, group: Sequence[AnyFollowing], page: LogPage) -> None:
         async with self._database.acquire() as connection:
-            for each in group:
-                await each.load(connection, page)
-            moves = [_move(each, each.fold(page), page.last) for each in group]
+            moves = [await _move(connection, following, page) for following in group]
             async with connection.transaction():
                 await connection.execute(_queries.commit_soon)
                 await self._advance(connection, moves)
@@ -173,9 +171,13 @@ class Runner:
         return min((following.position for following in self._followings), default=self._wake.control)
 
 
-def _move(following: AnyFollowing, folded: AnyFolded, last: int) -> Move:
-    poison = folded.poison
-    return Move(following, folded, last if poison is None else poison.position - 1)
+async def _move(connection: Connection, following: AnyFollowing, page: LogPage) -> Move:
+    """What a page does to a read model."""
+    steps = following.steps(page)
+    if missing := following.missing(steps):
+        await following.rows.load(connection, missing)
+    folded = following.fold(page, steps)
+    return Move(following, folded, page.last if folded.poison is None else folded.poison.position - 1)
 
 
 def _commit(move: Move) -> Iterable[str]:

@@ -45,20 +45,20 @@ async def test_a_page_beyond_the_end_is_empty(database: Database, store: EventSt
 
 async def test_pages_read_ahead_come_in_order_to_the_end(database: Database, store: EventStore) -> None:
     for number in range(3):
-        await store.append(run.stream(f"r{number}"), [EVENTS[1]] * log_page.PAGE_EVENTS, expected=0)
+        await store.append(run.stream(f"r{number}"), [EVENTS[1]] * log_page.PAGE_EVENTS_AHEAD, expected=0)
 
     pages = [page async for page in log_page.read_ahead(database, 0, TYPES)]
 
     positions = [recorded.position for page in pages for recorded in page.events]
-    assert positions == list(range(1, 3 * log_page.PAGE_EVENTS + 1))
+    assert positions == list(range(1, 3 * log_page.PAGE_EVENTS_AHEAD + 1))
     assert [page.full for page in pages] == [True, True, True, False]
 
 
 async def test_reading_ahead_may_end_early(database: Database, store: EventStore) -> None:
-    await store.append(run.stream("r1"), [EVENTS[1]] * log_page.PAGE_EVENTS * 2, expected=0)
+    await store.append(run.stream("r1"), [EVENTS[1]] * log_page.PAGE_EVENTS_AHEAD * 2, expected=0)
 
     async with contextlib.aclosing(log_page.read_ahead(database, 0, TYPES)) as pages:
         first = await anext(pages)
 
-    assert first.last == log_page.PAGE_EVENTS
+    assert first.last == log_page.PAGE_EVENTS_AHEAD
     assert (await log_page.read(database, first.last, TYPES)).full

@@ -64,7 +64,7 @@ def test_what_comes_before_a_poisoned_event_is_kept() -> None:
     good = recorded([REQUEST, BEGUN])
     stray = recorded([BEGUN], stream=good[0].stream.__class__("run", "never-requested"))[0]
 
-    folded = fold(RUN_LIST, [good[0], stray, good[1]], {})
+    folded = fold(RUN_LIST.steps([good[0], stray, good[1]]), {})
 
     assert folded.poison is not None
     assert (folded.poison.position, folded.poison.type) == (1, "run.attempt_begun")
@@ -73,6 +73,6 @@ def test_what_comes_before_a_poisoned_event_is_kept() -> None:
 
 
 def test_an_event_of_no_concern_changes_nothing() -> None:
-    folded = fold(RUN_LIST, recorded([REQUEST, ContainerRemoved(attempt=1)]), {})
+    folded = fold(RUN_LIST.steps(recorded([REQUEST, ContainerRemoved(attempt=1)])), {})
 
     assert folded.rows["r1"].last_position == 1
