@@ -42,6 +42,15 @@ async def test_a_run_prints_and_succeeds(house: House) -> None:
     assert house.engine.created == [house.container(run)]
 
 
+async def test_the_log_lies_between_the_start_and_the_exit(house: House) -> None:
+    async with house.working():
+        run = await house.request(DOUBLE_LINES="5")
+        await house.ended(run)
+    chunks = await house.store.read_chunks(run, 1, 100)
+    at = {recorded.event.type_name(): recorded.position for recorded in await house.history(run)}
+    assert all(at["run.container_started"] < chunk.position < at["run.container_exited"] for chunk in chunks)
+
+
 async def test_an_exit_code_is_kept(house: House) -> None:
     async with house.working():
         run = await house.request(DOUBLE_EXIT_CODE="3")
