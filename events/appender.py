@@ -23,7 +23,6 @@ from events.signal import came
 from sql.database import Connection, Database
 from sql.faults import Fault, fault
 
-WAITING_REQUESTS_MAX = 10_000
 PATIENCE_SECONDS = 10.0
 """How long a request of an impatient lane waits for a database that is away."""
 STATEMENT_SECONDS_MAX = 10.0
@@ -47,7 +46,7 @@ class Appender(Generic[R]):
         self._batch: list[R] = []
         self._arrived = asyncio.Event()
         self._drained = asyncio.Event()
-        self._room = asyncio.Semaphore(WAITING_REQUESTS_MAX)
+        self._room = asyncio.Semaphore(lane.waiting_max)
         self._connection: Connection | None = None
         self._fetch: Any = None
         self._away_since: float | None = None
@@ -62,6 +61,8 @@ class Appender(Generic[R]):
             await asyncio.sleep(0)
             raise DatabaseAway(STOPPING) if self._closed else DatabaseAway
         async with self._room:
+            if self._closed:
+                raise DatabaseAway(STOPPING)
             self._queue.append(request)
             self._arrived.set()
             return await request.answer
@@ -110,12 +111,14 @@ class Appender(Generic[R]):
         """Nobody asks for anything, so find out whether the outage is over."""
         try:
             connection = await self._connected()
+            self._away_since = None
             with self._database.translating(connection):
                 await connection.execute(_partition_queries.probe_storage)
         except Unavailable as error:
             _log.info("appender.outage_goes_on", lane=self._lane.name, reason=str(error))
+        except Exception as error:  # noqa: BLE001  a failed look must not end the appender
+            _log.warning("appender.probe_failed", lane=self._lane.name, exc_info=error)
         else:
-            self._away_since = None
             self._database.stored()
 
     async def _store(self) -> None:

@@ -85,6 +85,8 @@ class Lane(Protocol[R]):
     name: str
     statement: str
     synchronous_commit: str | None
+    waiting_max: int
+    """More requests than these wait to wait."""
     patient: bool
     """Waits out every outage instead of failing its requests."""
 
@@ -101,6 +103,7 @@ class ControlLane:
     name = "control"
     statement = _queries.append
     synchronous_commit: str | None = None
+    waiting_max = 10_000
     patient = False
 
     def take(self, queue: deque[ControlRequest], requests_max: int) -> list[ControlRequest]:
@@ -146,6 +149,7 @@ class LogLane:
     name = "log"
     statement = _queries.append_log
     synchronous_commit: str | None = "off"
+    waiting_max = 1_000
     patient = True
 
     def take(self, queue: deque[ChunkRequest], requests_max: int) -> list[ChunkRequest]:

@@ -156,10 +156,12 @@ class EventStore:
     ) -> list[Recorded[Event]]:
         """Events of the control lane after a position, at most `limit`; raises UnknownEvent."""
         wanted = None if types is None else frozenset(types)
+        # those wanted may be few among many
+        page = limit if wanted is None else max(limit, PAGE_EVENTS_MAX)
         found: list[Recorded[Event]] = []
         while len(found) < limit:
-            page, reached = await self.read_window(after, limit, wanted)
-            found += page
+            events, reached = await self.read_window(after, page, wanted)
+            found += events
             if reached == after:
                 break
             after = reached
