@@ -35,7 +35,7 @@ class Viewer {
       this.setFollow(this.live);
       this.toEnd();
     }
-    if (this.live) {
+    if (this.live && !this.follower && this.window.loaded) {
       this.follower = new Follower(this.source, this);
       this.follower.start(this.window.total);
     }
@@ -81,7 +81,8 @@ class Viewer {
     clearTimeout(this.calm);
     this.calm = setTimeout(() => {
       this.part("trouble").textContent = "";
-      this.window.look();
+      if (this.window.loaded) this.window.look();
+      else this.begin();
     }, 3000);
   }
 
@@ -160,7 +161,7 @@ class Viewer {
   async goTo(number) {
     this.setFollow(false);
     const wanted = Math.max(1, Math.min(number, this.window.total || number));
-    if (!this.window.row(wanted)) await this.window.show(wanted);
+    if (!this.window.loaded || !this.window.row(wanted)) await this.window.show(wanted);
     const row = this.window.row(wanted);
     if (row) this.scroller.scrollTop = row.offsetTop - this.scroller.clientHeight / 3;
     this.lastTop = this.scroller.scrollTop;

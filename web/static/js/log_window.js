@@ -13,7 +13,8 @@ export class Window {
     this.gaps = [];
     this.total = 0;
     this.ink = pens();
-    this.clear(1);
+    this.generation = 0;
+    this.busy = this.loaded = false; // until then the rows are the server's
     scroller.addEventListener("scroll", () => this.look(), { passive: true });
     rows.addEventListener("click", (click) => {
       const hole = click.target.closest(".line-hole");
@@ -25,8 +26,8 @@ export class Window {
   clear(first) {
     this.first = first;
     this.last = first - 1;
-    this.generation = (this.generation ?? 0) + 1;
-    this.busy = false;
+    this.supersede();
+    this.loaded = true;
     this.rows.replaceChildren();
   }
 
@@ -112,7 +113,7 @@ export class Window {
     const from = lines[0][0];
     this.total = Math.max(this.total, lines.at(-1)[0]);
     const missed = this.last < from - 1;
-    if (this.busy || (!following && (missed || this.rows.childElementCount >= ROWS_MAX))) return false;
+    if (this.busy || !this.loaded || (!following && (missed || this.rows.childElementCount >= ROWS_MAX))) return false;
     if (missed) {
       this.rows.append(holeRow(this.last + 1, from - 1));
       this.ink = pens();
@@ -186,7 +187,7 @@ export class Window {
   // What is near what is seen has to be there.
   look() {
     const { scrollTop, clientHeight, scrollHeight } = this.scroller;
-    if (this.busy || !this.rows.childElementCount) return;
+    if (this.busy || !this.loaded || !this.rows.childElementCount) return;
     if (scrollTop < NEAR && this.first > 1) this.earlier();
     else if (this.tell.following()) return;
     else if (scrollHeight - scrollTop - clientHeight < NEAR && !this.atEnd) this.later();
