@@ -7,12 +7,13 @@ import dataclasses
 import time
 from collections.abc import Iterable, Sequence
 
+import msgspec
 import structlog
 
 import sql
 from events.errors import FastFlowError, Unavailable
 from events.lease import Lease
-from events.wake import Wake
+from events.wake import EVERYTHING, Wake
 from projections import log_page
 from projections.following import AnyFolded, AnyFollowing, AnyProjector, Following
 from projections.log_page import LogPage
@@ -33,10 +34,10 @@ class Moved(FastFlowError):
 
 
 class RowRefused(FastFlowError):
-    """The database refused a row."""
+    """A row cannot go to its table, or cannot come from it."""
 
     def __init__(self, following: AnyFollowing, error: Exception) -> None:
-        super().__init__(f"Rows could not be written: {type(error).__name__}: {error}")
+        super().__init__(f"Its rows do not fit its table: {type(error).__name__}: {error}")
         self.following = following
 
 
@@ -91,7 +92,7 @@ class Runner:
                 await self._wake.beyond_control(self._behind())
 
     async def _open(self) -> None:
-        """Begin where the checkpoints are, with no row in memory."""
+        """Begin where the checkpoints are, with no row in memory; what pages show may be from before."""
         self._followings = []
         async with self._database.acquire() as connection:
             states = await connection.fetch(_queries.states, [*self._projectors])
@@ -101,6 +102,8 @@ class Runner:
                 _log.warning("projector.other_version", name=projector.name, stored=state["version"])
             elif projector.name not in self._stopped:
                 self._followings.append(Following(projector, state["position"], state["build"]))
+        # after a crash or a lost answer nobody knows whether the last batch was told of
+        self._wake.say_stale({EVERYTHING})
 
     async def _turn(self) -> bool:
         """Move every read model on by a page; whether there is more to read at once."""
@@ -175,7 +178,10 @@ async def _move(connection: Connection, following: AnyFollowing, page: LogPage) 
     """What a page does to a read model."""
     steps = following.steps(page)
     if missing := following.missing(steps):
-        await following.rows.load(connection, missing)
+        try:
+            await following.rows.load(connection, missing)
+        except msgspec.MsgspecError as error:
+            raise RowRefused(following, error) from error
     folded = following.fold(page, steps)
     return Move(following, folded, page.last if folded.poison is None else folded.poison.position - 1)
 

@@ -97,3 +97,21 @@ async def test_a_row_the_database_refuses_stops_its_read_model_only(
     assert "out of range" in errors["run_list"]
     rest = [name for name in NAMES if name != "run_list"]
     assert await reached(database, wake, await store.head(), DEADLINE_SECONDS, rest)
+
+
+async def test_a_row_that_cannot_be_read_back_stops_its_read_model_only(
+    database: Database, store: EventStore, wake: Wake
+) -> None:
+    await ensure_current(database)
+    async with running(Runner(database, wake, PROJECTORS, owner="one")):
+        assert await reached(database, wake, await append(store, run.stream("r1"), REQUEST), DEADLINE_SECONDS)
+    async with database.acquire() as connection:
+        await connection.execute("""update run_detail set detail = '{"id": 1}'""")
+
+    async with running(Runner(database, wake, PROJECTORS, owner="two")):
+        await append(store, run.stream("r1"), BEGUN)
+        errors = await until_stopped(database, wake, "run_detail")
+        rest = [name for name in NAMES if name != "run_detail"]
+        assert await reached(database, wake, await store.head(), DEADLINE_SECONDS, rest)
+
+    assert "do not fit" in errors["run_detail"]

@@ -13,7 +13,7 @@ from events import pipeline, run
 from events.pipeline import PipelineGone
 from events.run import Progressed, RunFailed
 from events.store import EventStore
-from events.wake import Wake
+from events.wake import EVERYTHING, Wake
 from projections import PROJECTORS, activity, run_list
 from projections.activity import ACTIVITY
 from projections.following import AnyProjector
@@ -144,6 +144,7 @@ async def test_rows_that_left_memory_are_read_back(
 async def test_what_went_stale_is_said_when_it_can_be_read(
     database: Database, store: EventStore, wake: Wake, project: Project
 ) -> None:
+    await append(store, run.stream("r0"), REQUEST)
     await project()
     said: list[frozenset[str]] = []
     wake.on_stale(said.append)
@@ -156,6 +157,22 @@ async def test_what_went_stale_is_said_when_it_can_be_read(
 
     topics = frozenset[str]().union(*said)
     assert topics == {"runs", "run-r1", "pipeline-sales", "system"}
+
+
+async def test_pages_are_told_to_read_everything_again_when_an_answer_was_lost(
+    database: Database, store: EventStore, wake: Wake, project: Project
+) -> None:
+    await append(store, run.stream("r0"), REQUEST)
+    await project()
+    said: list[frozenset[str]] = []
+    wake.on_stale(said.append)
+    async with database.acquire() as connection:
+        await connection.execute(DIE_AT_COMMIT)
+
+    await append(store, run.stream("r1"), REQUEST)
+    await settled(project)
+
+    assert frozenset({EVERYTHING}) in said
 
 
 async def test_a_run_with_a_long_tail_of_progress_is_one_row_of_the_last_value(
