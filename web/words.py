@@ -142,6 +142,11 @@ def number(value: float) -> str:
     return f"{value:,.10g}" if value != int(value) else f"{int(value):,}"
 
 
+def cores(value: float) -> str:
+    """A share of the processors."""
+    return f"{number(value)} {'core' if value == 1 else 'cores'}"
+
+
 def gap(found: Any) -> str:
     """A declared gap in a log."""
     lost = []
@@ -181,6 +186,7 @@ FILTERS = {
     "size": size,
     "short": short,
     "number": number,
+    "cores": cores,
     "gap": gap,
     "part": part,
     "as_json": as_json,

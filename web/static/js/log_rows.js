@@ -9,11 +9,16 @@ const clock = new Intl.DateTimeFormat(undefined, {
 });
 const day = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "long" });
 
+// What a script says to us, one line each, stays in the log; it is set apart from what it says to people.
+const SAID = /^::(progress|step|group|endgroup|notice|warning|error)\b/;
+
 export const pens = () => ({ stdout: new Pen(), stderr: new Pen() });
 
 // `line` is [number, stream, milliseconds, text] and, for a part of a longer line, false.
 export function lineRow([number, stream, at, text, whole], ink) {
   const row = make("div", stream === "stderr" ? "line line-err" : "line");
+  const said = SAID.exec(text);
+  if (said) row.classList.add("line-said", `said-${said[1]}`);
   row.id = `L${number}`;
   row.dataset.number = number;
   const link = make("a", "line-number", number);
