@@ -8,13 +8,15 @@ FastFlowError
 ├── VersionConflict         somebody was faster; decide again on the newer state
 ├── LeaseLost               another process took over this work; stop doing it
 ├── Unavailable             a part we need is away; try again later
-│   ├── DatabaseAway        (these three are defined beside the database, in sql.errors)
-│   │   └── OutcomeUnknown
+│   ├── DatabaseAway
+│   │   └── OutcomeUnknown  ... in the middle of an append; repeating it with the same ids is safe
 │   ├── StorageFull
 │   └── EngineAway          (fastflow.engine)
 ├── MigrationRefused        the database's schema does not fit this release
 └── Damaged                 something that must never happen was found; a person has to look
     └── UnknownEvent
+
+What the database itself can be or do is defined beside it, in `sql.errors`.
 """
 
 from __future__ import annotations
