@@ -61,7 +61,7 @@ async def postgres(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[st
     server = EmbeddedPostgres(pathlib.Path(tmp_path_factory.mktemp("postgres")))
     try:
         dsn = await server.start()
-        # a lost machine loses these tests anyway, and making a database per test is mostly waiting for the disk
+        # making a database per test is mostly waiting for the disk
         await administer(dsn, "alter system set fsync = off")
         await administer(dsn, "select pg_reload_conf()")
         yield dsn
