@@ -56,10 +56,16 @@ def _frame(request: Request, mark: str, known: tuple[Part, ...]) -> Frame:
     theme = request.cookies.get("theme")
     return Frame(
         path=request.url.path,
-        here=f"{path}?{query}" if query else path,
+        here=local(f"{path}?{query}" if query else path),
         theme=next((known for known in THEMES if known == theme), "system"),
         release=site_of(request).pages.statics.release,
         mark=mark,
         now=dt.datetime.now(dt.UTC),
         parts=known,
     )
+
+
+def local(address: str) -> str:
+    """An address on this server, whatever was given: another site's becomes the dashboard."""
+    outward = address[:1] != "/" or address[1:2] in ("/", "\\")
+    return "/" if outward or not address.isascii() or not address.isprintable() else address

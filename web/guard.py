@@ -109,7 +109,7 @@ def refuse(scope: Scope, host: str) -> None:
     announced = headers.get("content-length", "0")
     if announced.isascii() and announced.isdigit() and int(announced) > BODY_BYTES_MAX:
         raise HTTPException(413)
-    if not is_local(headers.get("host", ""), host):
+    if len(headers.getlist("host")) > 1 or not is_local(headers.get("host", ""), host):
         raise HTTPException(400, "This server answers only under this machine's own names.")
     if scope["method"] not in SAFE_METHODS and not is_same_site(headers, scope["path"]):
         raise HTTPException(403, "This request came from another site, so nothing was done.")

@@ -6,9 +6,10 @@ import itertools
 from collections.abc import AsyncIterator
 
 import pytest
+from starlette.exceptions import HTTPException
 
 from tests.web.conftest import House
-from web.guard import HEADERS, is_local, readable
+from web.guard import HEADERS, is_local, readable, refuse
 
 
 @pytest.mark.parametrize(
@@ -58,6 +59,15 @@ async def test_bytes_that_are_no_text_are_noticed() -> None:
     assert not readable(b"%ed%a0%80")
 
 
+async def test_two_hosts_are_no_host() -> None:
+    scope = {"method": "GET", "path": "/", "query_string": b""}
+    twice = [(b"host", b"localhost"), (b"host", b"evil.com")]
+    refuse({**scope, "headers": twice[:1]}, "localhost")
+    with pytest.raises(HTTPException) as refused:
+        refuse({**scope, "headers": twice}, "localhost")
+    assert refused.value.status_code == 400
+
+
 async def test_every_answer_has_the_headers(house: House) -> None:
     for path in ("/", "/nope", "/api/nope", "/health", "/api/runs", "/static/x/icon.svg", "/runs/%00"):
         answer = await house.client.get(path)
@@ -72,6 +82,9 @@ async def test_a_foreign_host_is_refused(house: House) -> None:
     for host in ("evil.com", "127.0.0.1.evil.com", "x@127.0.0.1"):
         answer = await house.client.get("/", headers={"host": host})
         assert answer.status_code == 400, host
+    outward = await house.client.get("//evil.com/x", headers={"accept": "text/html"})
+    assert outward.status_code == 404
+    assert "evil.com" not in outward.text
     forged = {"x-forwarded-host": "evil.com", "forwarded": "host=evil.com", "x-original-url": "/livez"}
     answer = await house.client.get("/", headers=forged)
     assert answer.status_code == 200

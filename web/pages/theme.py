@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from web.errors import Malformed
-from web.frame import THEMES
+from web.frame import THEMES, local
 
 FIELDS_MAX = 10
 YEAR_SECONDS = 365 * 24 * 3600
@@ -26,9 +26,3 @@ async def theme(request: Request) -> Response:
     answer = RedirectResponse(local(fields.get("next", ["/"])[0]), 303)
     answer.set_cookie("theme", chosen, max_age=YEAR_SECONDS, samesite="lax")
     return answer
-
-
-def local(address: str) -> str:
-    """An address on this server, whatever was given: another site's becomes the dashboard."""
-    outward = address[:1] != "/" or address[1:2] in ("/", "\\")
-    return "/" if outward or not address.isascii() or not address.isprintable() else address
