@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import Any, TypeVar
 from uuid import UUID
 
-from events.base import Event, Metadata, Stream
+from events.base import Event, Metadata, Recorded, Stream
 from events.errors import Rejected, VersionConflict
 from events.store import EventStore, Fence
 from fastflow.domain.decider import Decider
@@ -71,6 +71,14 @@ class Commands:
         """The state as last known here; reads only when nothing is known."""
         known: S = (self._streams.get(stream) or await self._read_on(decider, stream)).state
         return known
+
+    def hear(self, decider: Decider[C, S, E], recorded: Recorded[Event]) -> None:
+        """Take in an event read elsewhere, if it is the next one of its stream: that saves a reading."""
+        known = self._recall(decider, recorded.stream)
+        if recorded.version == known.version + 1:
+            event: Any = recorded.event
+            state = decider.evolve(known.state, event)
+            self._remember(recorded.stream, _Known(recorded.version, recorded.position, state))
 
     async def _attempt(
         self, decider: Decider[C, S, E], stream: Stream, command: C, envelope: _Envelope

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 from types import TracebackType
 from typing import Self, assert_never
@@ -74,7 +75,7 @@ class Performing:
             case CreateContainer():
                 return await self._create(step.active)
             case StartContainer():
-                return Looked(await self._world.engine.start(step.active.container))
+                return await self._start(step.active)
             case Follow():
                 self._telling.begin(step.active.attempt)
                 return Looked(await self._running.watch(step.active, step.seen))
@@ -117,6 +118,17 @@ class Performing:
             log_bytes_max=world.log_bytes_max,
         )
         return Looked(await world.engine.create(job))
+
+    async def _start(self, active: Active) -> Looked:
+        """The log is opened meanwhile, so that the first line need not wait for that."""
+        opening = asyncio.create_task(self._running.prepare(active))
+        try:
+            return Looked(await self._world.engine.start(active.container))
+        except BaseException:
+            opening.cancel()
+            raise
+        finally:
+            await asyncio.gather(opening, return_exceptions=True)
 
     async def _report(self, report: Report, looked: Looked) -> Looked:
         active = report.active

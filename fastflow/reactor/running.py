@@ -34,6 +34,10 @@ class Running:
         self._seen: Observed | None = None
         self._log: Log | None = None
 
+    async def prepare(self, active: Active) -> None:
+        """Know where the log goes on before there is anything to read."""
+        await self._opened_log(active)
+
     async def watch(self, active: Active, seen: Observed) -> Observed | None:
         """See a running container to its end; None when it disappeared."""
         self._notices.begin()

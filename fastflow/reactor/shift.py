@@ -15,6 +15,7 @@ from events.lease import Lease
 from events.run import CancelRequested
 from events.signal import came
 from events.wake import Wake
+from fastflow.domain.run_rules import RUN
 from fastflow.engine import EngineAway, Observed
 from fastflow.reactor.attempt import Attempt
 from fastflow.reactor.job import run_of
@@ -138,6 +139,7 @@ class Shift:
         async for batch in follower:
             for recorded in batch:
                 self._open.see(recorded)
+                self._world.commands.hear(RUN, recorded)
                 if isinstance(recorded.event, CancelRequested):
                     attempt = self._attempts.get(recorded.stream.key)
                     if attempt is not None:

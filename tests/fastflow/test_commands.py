@@ -166,6 +166,20 @@ async def test_recall_reads_only_what_is_not_known(reading: Reading, stream: Str
     assert await commands.state(RUN, stream) == Active(REQUESTED, 1, "box")
 
 
+async def test_an_event_read_elsewhere_need_not_be_read_again(reading: Reading, stream: Stream) -> None:
+    await Commands(reading.real).handle(RUN, stream, REQUEST)
+    await Commands(reading.real).handle(RUN, stream, BEGIN)
+    first, second = await reading.real.read_stream(stream)
+    commands = Commands(reading)
+    commands.hear(RUN, second)
+    commands.hear(RUN, first)
+    assert await commands.recall(RUN, stream) == Waiting(REQUESTED)
+    commands.hear(RUN, second)
+    commands.hear(RUN, first)
+    assert await commands.recall(RUN, stream) == Active(REQUESTED, 1, "box")
+    assert reading.reads == 0
+
+
 async def test_what_is_remembered_is_bounded(reading: Reading) -> None:
     commands = Commands(reading)
     for _ in range(STREAMS_REMEMBERED_MAX + 5):
