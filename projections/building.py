@@ -77,10 +77,7 @@ class Building(Following[R], Generic[R]):
         """Project a page, all of it or nothing; raises RebuildFailed, of whichever rows were written."""
         if len(self._unwritten) >= ROWS_UNWRITTEN_MAX:
             await self.write()
-        steps = self.steps(page)
-        if missing := self.missing(steps):
-            await self.rows.load(await self._writer.connection(), missing)
-        folded = self.fold(page, steps)
+        folded = await self.fold(page, self._writer.connection)
         if folded.poison is not None:
             raise RebuildFailed(self.name, str(folded.poison))
         self._unwritten.update(folded.rows)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable
 from typing import Any, Generic, TypeAlias, TypeVar
 
 import msgspec
 
-from projections.log_page import LogPage, Unreadable
-from projections.projector import Folded, Poison, Projector, Step, fold, fresh_keys, keys
+from projections.log_page import LogPage
+from projections.projector import Folded, Poison, Projector, fold
 from projections.rows import Rows
+from sql.database import Connection
 
 R = TypeVar("R", bound=msgspec.Struct)
 
@@ -33,33 +34,27 @@ class Following(Generic[R]):
         """Of its projector, table and checkpoint."""
         return self.projector.name
 
-    def steps(self, page: LogPage) -> list[Step[R]]:
-        """What a page has for this read model, up to the first event that cannot be read."""
-        if page.kinds.isdisjoint(self.projector.handlers):
-            return []
-        unreadable = self._unreadable(page)
+    async def fold(self, page: LogPage, connection: Callable[[], Awaitable[Connection]]) -> Folded[R]:
+        """What a page does to its rows; those that are not in memory are read by the connection."""
+        types = self.projector.types if page.unreadable else ()
+        unreadable = next((event for event in page.unreadable if event.type in types), None)
         if unreadable is None:
-            return self.projector.steps(page.events)
-        before = (recorded for recorded in page.events if recorded.position < unreadable.position)
-        return self.projector.steps(before)
-
-    def missing(self, steps: Sequence[Step[R]]) -> list[str]:
-        """Keys of rows that are changed and may be in the table, but are not in memory."""
-        needed = keys(steps) - self.rows.held.keys()
-        return [*(needed - fresh_keys(self.projector, steps))] if needed else []
-
-    def fold(self, page: LogPage, steps: Sequence[Step[R]]) -> Folded[R]:
-        """What a page does to its rows, all of which are in memory."""
-        folded = fold(steps, self.rows.held)
-        unreadable = self._unreadable(page)
-        if unreadable is None or folded.poison is not None:
+            return await self._fold(page, connection)
+        before = tuple(recorded for recorded in page.events if recorded.position < unreadable.position)
+        folded = await self._fold(dataclasses.replace(page, events=before), connection)
+        if folded.poison is not None:
             return folded
         poison = Poison(unreadable.position, unreadable.type, unreadable.error)
         return dataclasses.replace(folded, poison=poison)
 
-    def _unreadable(self, page: LogPage) -> Unreadable | None:
-        types = self.projector.types if page.unreadable else ()
-        return next((event for event in page.unreadable if event.type in types), None)
+    async def _fold(self, page: LogPage, connection: Callable[[], Awaitable[Connection]]) -> Folded[R]:
+        if page.kinds.isdisjoint(self.projector.handlers):
+            return Folded({})
+        folded = fold(self.projector, page.events, self.rows.held)
+        if folded.needed:
+            await self.rows.load(await connection(), folded.needed)
+            folded = fold(self.projector, page.events, self.rows.held, folded.needed)
+        return folded
 
 
 AnyFollowing: TypeAlias = Following[Any]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping
-from typing import Generic, Literal, NoReturn, TypeAlias, TypeVar
+from collections.abc import Set as AbstractSet
+from typing import Generic, Literal, NoReturn, TypeVar
 
 import msgspec
 
@@ -14,8 +15,6 @@ from events.errors import Damaged
 R = TypeVar("R", bound=msgspec.Struct)
 E = TypeVar("E", bound=Event)
 
-Step: TypeAlias = tuple[Recorded[Event], str, "Handler[R]"]
-"""One event on its way to the row it changes: the event, the row's key, what it does to the row."""
 Key = Callable[[Recorded[Event]], str]
 Topics = Callable[[str, R], Iterable[str]]
 
@@ -57,6 +56,8 @@ class Folded(Generic[R]):
 
     rows: Mapping[str, R]
     """The changed rows by key, as they are after the last event that could be projected."""
+    needed: AbstractSet[str] = frozenset()
+    """Keys of rows that must be at hand; unless empty, the rest is not the whole truth."""
     poison: Poison | None = None
 
 
@@ -116,39 +117,37 @@ class Projector(Generic[R]):
         """Stored names of the types of events it handles."""
         return frozenset(kind.type_name() for kind in self.handlers)
 
-    def steps(self, events: Iterable[Recorded[Event]]) -> list[Step[R]]:
-        """The events that it handles, each with the key of its row and its handler."""
-        handlers, key = self.handlers, self.key
-        return [
-            (recorded, key(recorded), handler)
-            for recorded in events
-            if (handler := handlers.get(type(recorded.event))) is not None
-        ]
 
+def fold(
+    projector: Projector[R],
+    events: Iterable[Recorded[Event]],
+    rows: Mapping[str, R],
+    absent: AbstractSet[str] = frozenset(),
+) -> Folded[R]:
+    """What these events make of the rows they belong to, up to the first that cannot be projected.
 
-def keys(steps: Iterable[Step[R]]) -> set[str]:
-    """Of the rows that these steps change."""
-    return {key for _, key, _ in steps}
-
-
-def fresh_keys(projector: Projector[R], steps: Iterable[Step[R]]) -> set[str]:
-    """Of the rows among them that cannot be there yet: these steps have their stream's first event."""
-    if projector.key is not stream_key:
-        return set()
-    return {key for recorded, key, _ in steps if recorded.version == 1}
-
-
-def fold(steps: Iterable[Step[R]], rows: Mapping[str, R]) -> Folded[R]:
-    """What these events make of the rows they belong to, up to the first that cannot be projected."""
+    A row that is neither given nor known to be absent is needed, unless its stream begins here.
+    """
+    handlers, key_of = projector.handlers, projector.key
+    each_stream = key_of is stream_key
     changed: dict[str, R] = {}
-    for recorded, key, handler in steps:
+    needed: set[str] = set()
+    for recorded in events:
+        handler = handlers.get(type(recorded.event))
+        if handler is None:
+            continue
+        key = key_of(recorded)
         row = changed.get(key) or rows.get(key)
+        if row is None and key not in absent and not (each_stream and recorded.version == 1):
+            needed.add(key)
+            continue
         try:
             changed[key] = handler.project(recorded, row) if row or handler.begins else _missing()
         except Exception as error:  # noqa: BLE001  whatever a handler raises stops this read model only
             words = f"{type(error).__name__}: {error}"
-            return Folded(changed, Poison(recorded.position, recorded.event.type_name(), words))
-    return Folded(changed)
+            poison = Poison(recorded.position, recorded.event.type_name(), words)
+            return Folded(changed, needed, poison)
+    return Folded(changed, needed)
 
 
 def _missing() -> NoReturn:

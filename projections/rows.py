@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Generic, TypeVar, assert_never
 
 import msgspec
@@ -26,9 +26,9 @@ class Rows(Generic[R]):
         self._decoder = msgspec.json.Decoder(projector.row)
         self._encoder = msgspec.json.Encoder()
 
-    async def load(self, connection: Connection, keys: Sequence[str]) -> None:
+    async def load(self, connection: Connection, keys: Iterable[str]) -> None:
         """Hold the rows of these keys, as far as there are any."""
-        for found in await connection.fetch(self._queries.load, keys):
+        for found in await connection.fetch(self._queries.load, list(keys)):
             self.held[found["key"]] = self._decoder.decode(found["row"])
 
     async def save(self, connection: Connection, rows: Mapping[str, R]) -> None:

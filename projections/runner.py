@@ -176,13 +176,14 @@ class Runner:
 
 async def _move(connection: Connection, following: AnyFollowing, page: LogPage) -> Move:
     """What a page does to a read model."""
-    steps = following.steps(page)
-    if missing := following.missing(steps):
-        try:
-            await following.rows.load(connection, missing)
-        except msgspec.MsgspecError as error:
-            raise RowRefused(following, error) from error
-    folded = following.fold(page, steps)
+
+    async def the_one() -> Connection:
+        return connection
+
+    try:
+        folded = await following.fold(page, the_one)
+    except msgspec.MsgspecError as error:
+        raise RowRefused(following, error) from error
     return Move(following, folded, page.last if folded.poison is None else folded.poison.position - 1)
 
 

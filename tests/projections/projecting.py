@@ -34,11 +34,12 @@ def recorded(events: Iterable[Event], stream: Stream = RUN, actor: str = "api") 
 
 def rows_of(projector: Projector[R], events: Sequence[Recorded[Event]]) -> dict[str, R]:
     """The rows after these events: all in one batch, and again one by one, through the table's form."""
-    at_once = fold(projector.steps(events), {})
+    keys = {projector.key(each) for each in events}
+    at_once = fold(projector, events, {}, keys)
     assert at_once.poison is None
     one_by_one: dict[str, R] = {}
     for each in events:
-        folded = fold(projector.steps([each]), one_by_one)
+        folded = fold(projector, [each], one_by_one, keys)
         assert folded.poison is None
         one_by_one |= {key: stored(projector, row) for key, row in folded.rows.items()}
     assert one_by_one == at_once.rows

@@ -16,6 +16,7 @@ from events.run import (
 )
 from events.system import EnvironmentFailed, EnvironmentReady
 from projections import PROJECTORS
+from projections.activity import ACTIVITY
 from projections.following import AnyProjector
 from projections.projector import fold
 from projections.run_list import RUN_LIST
@@ -64,7 +65,7 @@ def test_what_comes_before_a_poisoned_event_is_kept() -> None:
     good = recorded([REQUEST, BEGUN])
     stray = recorded([BEGUN], stream=good[0].stream.__class__("run", "never-requested"))[0]
 
-    folded = fold(RUN_LIST.steps([good[0], stray, good[1]]), {})
+    folded = fold(RUN_LIST, [good[0], stray, good[1]], {})
 
     assert folded.poison is not None
     assert (folded.poison.position, folded.poison.type) == (1, "run.attempt_begun")
@@ -72,7 +73,16 @@ def test_what_comes_before_a_poisoned_event_is_kept() -> None:
     assert folded.rows["r1"].status == "PENDING"
 
 
+def test_rows_that_may_be_in_the_table_are_needed() -> None:
+    first, second = recorded([REQUEST, BEGUN])
+
+    assert fold(RUN_LIST, [first, second], {}).needed == set(), "a stream that begins has no row yet"
+    assert fold(RUN_LIST, [second], {}).needed == {"r1"}
+    assert fold(ACTIVITY, [first], {}).needed == {"2026-03-01T09:30+00:00"}
+    assert fold(ACTIVITY, [first], {}, {"2026-03-01T09:30+00:00"}).needed == set()
+
+
 def test_an_event_of_no_concern_changes_nothing() -> None:
-    folded = fold(RUN_LIST.steps(recorded([REQUEST, ContainerRemoved(attempt=1)])), {})
+    folded = fold(RUN_LIST, recorded([REQUEST, ContainerRemoved(attempt=1)]), {})
 
     assert folded.rows["r1"].last_position == 1
