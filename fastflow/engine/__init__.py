@@ -132,6 +132,9 @@ class Engine(Protocol):
         A clean end proves nothing; closing the iterator closes the connection. Raises ContainerGone.
         """
 
+    async def last_pieces(self, name: str, count: int) -> Sequence[Piece]:
+        """The newest pieces, oldest first; fewer than `count` are the whole log. Raises ContainerGone."""
+
     async def signal(self, name: str, signal: Literal["TERM", "KILL"]) -> None:
         """Deliver a signal; a container that has ended is left alone. Raises ContainerGone."""
 

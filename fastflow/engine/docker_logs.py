@@ -30,11 +30,7 @@ async def read(
 ) -> AsyncGenerator[Sequence[Piece], None]:
     """Pieces at or after a time in nanoseconds (0 for all), a batch for each block that arrived."""
     if since and not follow:
-        newest = batches(
-            ask(query(0, follow=False) | {"tail": str(END_PIECES)}), 0, forgets_newlines=forgets_newlines
-        )
-        last = [piece async for batch in newest for piece in batch]
-        end = whole_end(last, since)
+        end = whole_end(await newest(ask, END_PIECES, forgets_newlines=forgets_newlines), since)
         if end is not None:
             yield end
             return
@@ -43,6 +39,12 @@ async def read(
     async with contextlib.aclosing(found):
         async for batch in found:
             yield batch
+
+
+async def newest(ask: Ask, count: int, *, forgets_newlines: bool) -> list[Piece]:
+    """The last pieces of a log."""
+    found = batches(ask(query(0, follow=False) | {"tail": str(count)}), 0, forgets_newlines=forgets_newlines)
+    return [piece async for batch in found for piece in batch]
 
 
 async def batches(

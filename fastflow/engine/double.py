@@ -135,6 +135,11 @@ class DoubleEngine:
             else:
                 await self._change(container)
 
+    async def last_pieces(self, name: str, count: int) -> Sequence[Piece]:
+        """The end of what was printed so far."""
+        await self._call()
+        return self._container(name).pieces[-count:]
+
     async def signal(self, name: str, signal: Literal["TERM", "KILL"]) -> None:
         """Deliver a signal to a running container."""
         await self._call()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 
 import structlog
@@ -14,12 +15,13 @@ from events.signal import came
 from fastflow.capture.lines import SILENT_STREAM_NANOSECONDS
 from fastflow.capture.recorder import Recorder
 from fastflow.domain.run import Active, DeclareLogGap
-from fastflow.engine import ContainerGone, Piece
+from fastflow.engine import STDERR, STDOUT, ContainerGone, Piece
 from fastflow.engine.frames import LogDamaged
 from fastflow.reactor.world import World
 
 RECONNECT_SECONDS_FIRST, RECONNECT_SECONDS_MAX = 0.1, 5.0
 END_OVERLAP_NANOSECONDS = 10**9
+END_PIECES = 64
 DAMAGES_MAX = 3
 """Broken streams in a row before the log is left alone until its container has ended."""
 
@@ -39,6 +41,7 @@ class Log:
         self._declared_full = False
         self._taken_bytes = 0
         self._latest = 0
+        self._newest: deque[Piece] = deque(maxlen=END_PIECES)
 
     @classmethod
     async def open(
@@ -78,7 +81,7 @@ class Log:
         nothing_to_wait_for = asyncio.Event()
         nothing_to_wait_for.set()
         try:
-            if not self._full():
+            if not self._full() and not await self._is_whole():
                 await self._read(nothing_to_wait_for, self._end(), follow=False)
         except ContainerGone:
             gap = "container_lost"
@@ -110,6 +113,18 @@ class Log:
     def _full(self) -> bool:
         return self.recorder.bytes >= self._world.log_bytes_max
 
+    async def _is_whole(self) -> bool:
+        """Whether the last pieces taken are the last ones there are.
+
+        A followed log gives a part of the engine's file from some piece on without a gap. Ends that are equal
+        and in which time moves on can only be the same place of the file.
+        """
+        last = tuple(await self._world.engine.last_pieces(self._active.container, END_PIECES))
+        is_one_place = len(last) < END_PIECES or any(
+            len({time for stream, time, _ in last if stream == one}) > 1 for one in (STDOUT, STDERR)
+        )
+        return is_one_place and last == tuple(self._newest)
+
     def _end(self) -> int:
         """Where to read the end of the log from, nanoseconds.
 
@@ -128,6 +143,7 @@ class Log:
                 await may_store.wait()
                 await self.recorder.take(batch)
                 self._latest = batch[-1][1]
+                self._newest.extend(batch[-END_PIECES:])
                 await self._count(batch)
                 if self._full():
                     return

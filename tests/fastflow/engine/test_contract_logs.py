@@ -96,3 +96,23 @@ async def test_the_parts_of_one_line_carry_one_time(engine: Engine) -> None:
     encoded = base64.b64encode(b"x" * 100_000 + b"\n").decode()
     _, got = await finished(engine, job(DOUBLE_STDERR=encoded))
     assert len({at for _, at, _ in got}) == 1
+
+
+async def test_the_last_pieces_are_the_end_of_the_log(engine: Engine) -> None:
+    made = job(DOUBLE_LINES="5")
+    async with running(engine, made):
+        await engine.wait(made.name)
+        whole = await printed(engine, made.name)
+
+        assert list(await engine.last_pieces(made.name, 2)) == whole[-2:]
+        assert list(await engine.last_pieces(made.name, 50)) == whole
+
+
+async def test_the_end_of_a_long_log_is_told_by_its_last_pieces(engine: Engine) -> None:
+    made = job(DOUBLE_LINES="3000")
+    async with running(engine, made):
+        await engine.wait(made.name)
+
+        last = await engine.last_pieces(made.name, 64)
+
+        assert text(list(last)) == b"".join(b"line %d\n" % number for number in range(2937, 3001))
