@@ -95,7 +95,7 @@ async def test_an_open_page_is_told_of_the_outage_and_of_all_it_missed(house: Ho
         while told != {"system", f"run-{run}"}:
             told |= set((await anext(messages)).data)
         await house.tell(runs.stream(run), Progressed(attempt=1, done=1))
-        assert (await anext(messages)).data == [f"run-{run}"]
+        assert f"run-{run}" in (await anext(messages)).data
 
 
 async def test_a_log_stream_that_is_cut_by_an_outage_is_resumed_without_loss(
