@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from typing import Any, Generic, TypeAlias, TypeVar
+from typing import Any, Generic, Self, TypeAlias, TypeVar
 
 import msgspec
 
@@ -22,6 +22,12 @@ ROWS_UNWRITTEN_MAX = 2000
 """Changed rows gathered before they are written: most runs are over by then and are written once."""
 
 
+WRITES_AHEAD_MAX = 4
+
+Write: TypeAlias = tuple[str, Rows[Any], Mapping[str, Any]]
+"""A read model's name, its rows, and those of them to write."""
+
+
 class RebuildFailed(Damaged):
     """A read model could not be built from the log; the old one goes on serving."""
 
@@ -31,38 +37,50 @@ class RebuildFailed(Damaged):
 
 
 class Writer:
-    """The connection that sees the new tables: it writes rows while the next ones are folded."""
+    """The connection that sees the new tables: it writes rows, in order, while the next ones are folded."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._writing: asyncio.Task[None] | None = None
+        self._writes: asyncio.Queue[Write] = asyncio.Queue(WRITES_AHEAD_MAX)
+        self._errors: list[Exception] = []
+        self._task: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        """Begin to write what is handed in."""
+        self._task = asyncio.create_task(self._run(), name="write rows")
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Give up what is not written."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait({self._task})
 
     async def write(self, name: str, rows: Rows[R], changed: Mapping[str, R]) -> None:
-        """Begin to write, when what was begun before is written; raises RebuildFailed of that."""
-        await self.connection()
-        self._writing = asyncio.create_task(self._save(name, rows, changed), name="write rows")
+        """Hand in rows, when there is room; raises what went wrong with earlier ones."""
+        self._complain()
+        await self._writes.put((name, rows, changed))
 
     async def connection(self) -> Connection:
         """The connection, when everything is written; raises RebuildFailed."""
-        writing, self._writing = self._writing, None
-        if writing is not None:
-            await writing
+        await self._writes.join()
+        self._complain()
         return self._connection
 
-    async def close(self) -> None:
-        """Give up what is not written."""
-        if self._writing is not None:
-            self._writing.cancel()
-            await asyncio.wait({self._writing})
+    def _complain(self) -> None:
+        if self._errors:
+            raise self._errors.pop(0)
 
-    async def _save(self, name: str, rows: Rows[R], changed: Mapping[str, R]) -> None:
-        try:
-            await rows.save(self._connection, changed)
-        except Exception as error:
-            if fault(error, self._connection) is None:
-                words = f"Rows could not be written: {type(error).__name__}: {error}"
-                raise RebuildFailed(name, words) from error
-            raise
+    async def _run(self) -> None:
+        while True:
+            name, rows, changed = await self._writes.get()
+            try:
+                await rows.save(self._connection, changed)
+            except Exception as error:  # noqa: BLE001  raised where the next rows are handed in
+                words = f"Its rows do not fit its table: {type(error).__name__}: {error}"
+                lost = fault(error, self._connection) is not None
+                self._errors.append(error if lost else RebuildFailed(name, words))
+            self._writes.task_done()
 
 
 class Building(Following[R], Generic[R]):

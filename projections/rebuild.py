@@ -141,27 +141,29 @@ class Build:
         if not self._buildings:
             return Rebuilt(0, {})
         began = time.monotonic()
-        try:
-            for building in self._buildings:
-                await self._connection.execute(_queries.begin_rebuild, building.name)
-            with _rare_collections():
-                events = await self._read_on(self._buildings)
-            for building in self._buildings:
-                await self._connection.execute(
-                    _queries.index_rebuild, building.name, timeout=STATEMENT_SECONDS_MAX
-                )
-            # what happened while the indexes were built
-            events += await self._read_on(self._buildings)
+        async with self._writer:
+            events = await self._build()
             for building in self._buildings:
                 await self._swap(building)
-            for name in self._failed:
-                await self._connection.execute(_queries.drop_rebuild, name)
-        finally:
-            await self._writer.close()
+        for name in self._failed:
+            await self._connection.execute(_queries.drop_rebuild, name)
         names = [building.name for building in self._buildings]
         seconds = round(time.monotonic() - began, 3)
         _log.info("rebuild.done", names=names, failed=self._failed, events=events, seconds=seconds)
         return Rebuilt(events, self._failed)
+
+    async def _build(self) -> int:
+        """Fill the tables beside; the number of events projected."""
+        for building in self._buildings:
+            await self._connection.execute(_queries.begin_rebuild, building.name)
+        with _rare_collections():
+            events = await self._read_on(self._buildings)
+        for building in self._buildings:
+            await self._connection.execute(
+                _queries.index_rebuild, building.name, timeout=STATEMENT_SECONDS_MAX
+            )
+        # what happened while the indexes were built
+        return events + await self._read_on(self._buildings)
 
     async def _read_on(self, buildings: Sequence[AnyBuilding]) -> int:
         """Project up to the log's present end and write everything; the number of events."""

@@ -11,11 +11,13 @@ from collections.abc import AsyncIterator
 import pytest
 from hypothesis import HealthCheck, given, settings
 
+from events import run
 from events.base import Stream
 from events.errors import NotFound
+from events.run import ContainerExited
 from events.store import EventStore
 from events.wake import Wake
-from projections import PROJECTORS, activity, run_list, system_state
+from projections import PROJECTORS, activity, run_detail, run_list, system_state
 from projections.activity import ACTIVITY
 from projections.building import RebuildFailed
 from projections.following import AnyProjector
@@ -26,7 +28,7 @@ from sql.database import Database
 from tests.projections.broken import broken, next_release
 from tests.projections.conftest import DEADLINE_SECONDS, Project, running
 from tests.projections.histories import History, histories
-from tests.projections.lives import NAMES, live
+from tests.projections.lives import BEGUN, NAMES, REQUEST, live
 from tests.projections.projecting import START
 from tests.projections.tables import dump, shape
 
@@ -170,6 +172,21 @@ async def test_a_rebuild_that_meets_a_poisoned_event_leaves_the_old_table(
         await rebuild(database, "run_list", "activity", projectors=(run_list.RUN_LIST, broken(ACTIVITY)))
 
     assert (await dump(database), await shape(database)) == (before, like)
+
+
+async def test_a_row_the_database_refuses_fails_the_rebuild_of_its_read_model_only(
+    database: Database, store: EventStore
+) -> None:
+    exited = ContainerExited(
+        attempt=1, exit_code=2**40, out_of_memory=False, finished_at=START, lines=1, bytes=1
+    )
+    await store.append(run.stream("r1"), [REQUEST, BEGUN, exited], expected=0)
+
+    await ensure_current(database)
+
+    [stopped] = [model for model in await system_state.read_models(database) if model.error]
+    assert (stopped.name, "out of range" in str(stopped.error)) == ("run_list", True)
+    assert (await run_detail.one(database, "r1")).exit_code == 2**40
 
 
 async def test_a_release_that_cannot_build_a_read_model_says_so_and_builds_the_others(
