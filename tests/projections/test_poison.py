@@ -1,3 +1,5 @@
+"""A projector that cannot go on stops where everybody sees it; the others go on."""
+
 from __future__ import annotations
 
 from events import run
