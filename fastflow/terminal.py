@@ -77,10 +77,19 @@ async def follow_to_the_end(client: Client, run: str) -> int:
         pass
     if found["status"] == "SUCCESS":
         return 0
-    click.echo(f"fastflow: {found.get('message') or found['status']}", err=True)
+    click.echo(f"fastflow: the run {ending(found)}", err=True)
     if found["status"] == "CANCELLED":
         return EXIT_CANCELLED
     return int(found.get("exit_code") or EXIT_FAILED)
+
+
+def ending(run: dict[str, Any]) -> str:
+    """How a run ended, in a few words."""
+    if run["status"] == "CANCELLED":
+        return "was cancelled"
+    if run["reason"] == "exit_code":
+        return f"failed with exit code {run['exit_code']}"
+    return f"failed: {str(run['reason']).replace('_', ' ')}"
 
 
 def environment(pairs: tuple[str, ...]) -> dict[str, str]:
@@ -172,9 +181,13 @@ def print_table(runs: list[dict[str, Any]]) -> None:
     for run in runs:
         colour = colours.get(run["status"], "default")
         requested = dt.datetime.fromisoformat(run["requested_at"]).astimezone().strftime("%Y-%m-%d %H:%M:%S")
-        duration = run.get("duration_ms")
-        took = "" if duration is None else f"{duration / 1000:.1f} s"
-        why = "" if run["status"] == "SUCCESS" else str(run.get("message") or run.get("reason") or "")
+        duration = run["duration_seconds"]
+        took = "" if duration is None else f"{duration:.1f} s"
+        why = (
+            ending(run)
+            if run["status"] in ("FAILED", "CANCELLED")
+            else (run["reason"] or "").replace("_", " ")
+        )
         table.add_row(run["id"], run["pipeline"], f"[{colour}]{run['status']}[/]", requested, took, why)
     Console().print(table if runs else "No runs yet. Start one with: fastflow run NAME --follow")
 
