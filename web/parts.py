@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import datetime as dt
 from collections.abc import Sequence
@@ -58,8 +59,9 @@ class Part:
 async def all_of(site: Site) -> tuple[Part, ...]:
     """Every part as it is now; answers also without the database."""
     try:
-        state = await system_state.state(site.database)
-        following = await system_state.read_models(site.database)
+        state, following = await asyncio.gather(
+            system_state.state(site.database), system_state.read_models(site.database)
+        )
     except Unavailable:
         return without_database(site.database.outage)
     return (

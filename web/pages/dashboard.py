@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 
 from starlette.requests import Request
@@ -17,11 +18,16 @@ DAY = dt.timedelta(days=1)
 
 async def dashboard(request: Request) -> Response:
     """Pipelines with their last runs, counts, and what is under way."""
-    site, framed = site_of(request), await frame.opened(request)
-    pipelines = await pipeline_list.all(site.database)
+    site = site_of(request)
+    framed, pipelines, active, counts, day = await asyncio.gather(
+        frame.opened(request),
+        pipeline_list.all(site.database),
+        run_list.active(site.database),
+        run_list.counts(site.database),
+        activity.since(site.database, dt.datetime.now(dt.UTC) - DAY),
+    )
     names = [pipeline.name for pipeline in pipelines]
     latest = await run_list.latest_per_pipeline(site.database, names, drawing.STRIP_RUNS)
-    active = await run_list.active(site.database)
     running_first = sorted(active, key=lambda row: row.status != "RUNNING")
     return site.pages.answer(
         request,
@@ -32,7 +38,7 @@ async def dashboard(request: Request) -> Response:
         strips={name: drawing.strip(rows) for name, rows in latest.items()},
         active=running_first[:ACTIVE_SHOWN_MAX],
         more_active=max(0, len(active) - ACTIVE_SHOWN_MAX),
-        counts=await run_list.counts(site.database),
-        day=await activity.since(site.database, framed.now - DAY),
+        counts=counts,
+        day=day,
         folder=site.settings.pipelines_dir,
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
@@ -21,15 +23,19 @@ LINES_SHOWN, LINES_A_PAGE = 100, 500
 async def runs(request: Request) -> Response:
     """The runs that fit the filters in the address, newest first."""
     wanted = chosen(request)
-    site, framed = site_of(request), await frame.opened(request)
-    page = await run_search.page(site.database, filters(wanted), cursor=wanted.cursor, limit=RUNS_A_PAGE)
+    site = site_of(request)
+    framed, page, pipelines = await asyncio.gather(
+        frame.opened(request),
+        run_search.page(site.database, filters(wanted), cursor=wanted.cursor, limit=RUNS_A_PAGE),
+        pipeline_list.all(site.database),
+    )
     return site.pages.answer(
         request,
         "runs.html",
         framed,
         page=page,
         chosen=wanted,
-        names=[pipeline.name for pipeline in await pipeline_list.all(site.database)],
+        names=[pipeline.name for pipeline in pipelines],
         first=wanted.address(None),
         older=wanted.address(page.next),
     )
