@@ -18,9 +18,6 @@ Query: TypeAlias = dict[str, str]
 Ask: TypeAlias = Callable[[Query], AsyncGenerator[bytes, None]]
 """Blocks of the daemon's answer to a query."""
 
-END_PIECES = 1000
-OVERLAP_NANOSECONDS = 100_000_000
-"""Times of the two streams may cross in the file; by microseconds, as far as was ever seen."""
 GATHER_SECONDS = 0.002
 """The daemon sends line by line; a moment makes hundreds of small blocks one."""
 
@@ -29,11 +26,6 @@ async def read(
     ask: Ask, since: int, *, follow: bool, forgets_newlines: bool
 ) -> AsyncGenerator[Sequence[Piece], None]:
     """Pieces at or after a time in nanoseconds (0 for all), a batch for each block that arrived."""
-    if since and not follow:
-        end = whole_end(await newest(ask, END_PIECES, forgets_newlines=forgets_newlines), since)
-        if end is not None:
-            yield end
-            return
     pause = GATHER_SECONDS if follow else 0
     found = batches(ask(query(since, follow=follow)), pause, forgets_newlines=forgets_newlines)
     async with contextlib.aclosing(found):
@@ -66,11 +58,3 @@ def query(since: int, *, follow: bool) -> Query:
         seconds, nanoseconds = divmod(since, 1_000_000_000)
         asked["since"] = f"{seconds}.{nanoseconds:09d}"
     return asked
-
-
-def whole_end(last: Sequence[Piece], since: int) -> list[Piece] | None:
-    """Of a log's last pieces those at or after a time, or None when older ones of them may be missing."""
-    is_whole_log = len(last) < END_PIECES // 2
-    if is_whole_log or last[0][1] <= since - OVERLAP_NANOSECONDS:
-        return [piece for piece in last if piece[1] >= since]
-    return None

@@ -12,7 +12,6 @@ import structlog
 from events.errors import FastFlowError
 from events.run import GapCause
 from events.signal import came
-from fastflow.capture.lines import SILENT_STREAM_NANOSECONDS
 from fastflow.capture.recorder import Recorder
 from fastflow.domain.run import Active, DeclareLogGap
 from fastflow.engine import STDERR, STDOUT, ContainerGone, Piece
@@ -20,7 +19,6 @@ from fastflow.engine.frames import LogDamaged
 from fastflow.reactor.world import World
 
 RECONNECT_SECONDS_FIRST, RECONNECT_SECONDS_MAX = 0.1, 5.0
-END_OVERLAP_NANOSECONDS = 10**9
 END_PIECES = 64
 DAMAGES_MAX = 3
 """Broken streams in a row before the log is left alone until its container has ended."""
@@ -40,7 +38,6 @@ class Log:
         self._active = active
         self._declared_full = False
         self._taken_bytes = 0
-        self._latest = 0
         self._newest: deque[Piece] = deque(maxlen=END_PIECES)
 
     @classmethod
@@ -60,7 +57,7 @@ class Log:
         while not self._full() and damages < DAMAGES_MAX:
             heard = self.last_heard
             try:
-                await self._read(may_store, self.recorder.since, follow=True)
+                await self._read(may_store, follow=True)
             except LogDamaged as damage:
                 damages += 1
                 _log.warning("log.damaged", run=self._run, detail=str(damage))
@@ -82,7 +79,7 @@ class Log:
         nothing_to_wait_for.set()
         try:
             if not self._full() and not await self._is_whole():
-                await self._read(nothing_to_wait_for, self._end(), follow=False)
+                await self._read(nothing_to_wait_for, follow=False)
         except ContainerGone:
             gap = "container_lost"
         except LogDamaged:
@@ -125,24 +122,13 @@ class Log:
         )
         return is_one_place and last == tuple(self._newest)
 
-    def _end(self) -> int:
-        """Where to read the end of the log from, nanoseconds.
-
-        The engine writes both streams into one file, in the order of their times but for an instant. So what
-        a followed log left out is not much older than its last piece, however long a stream was silent.
-        """
-        since = self.recorder.since
-        is_for_a_silent_stream = since == self._latest - SILENT_STREAM_NANOSECONDS
-        return self._latest - END_OVERLAP_NANOSECONDS if is_for_a_silent_stream else since
-
-    async def _read(self, may_store: asyncio.Event, since: int, *, follow: bool) -> None:
-        pieces = self._world.engine.logs(self._active.container, since, follow=follow)
+    async def _read(self, may_store: asyncio.Event, *, follow: bool) -> None:
+        pieces = self._world.engine.logs(self._active.container, self.recorder.since, follow=follow)
         async with _closing(pieces) as batches:
             async for batch in batches:
                 self.last_heard = asyncio.get_running_loop().time()
                 await may_store.wait()
                 await self.recorder.take(batch)
-                self._latest = batch[-1][1]
                 self._newest.extend(batch[-END_PIECES:])
                 await self._count(batch)
                 if self._full():

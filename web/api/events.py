@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from events.base import Stream
+from events.base import RawRecorded, Stream
 from projections import audit
 from web import query
 from web.api.answers import json
@@ -24,7 +25,14 @@ async def events(request: Request) -> Response:
         type=query.text(request, "type") or None,
         limit=query.number(request, "limit", least=1, most=audit.EVENTS_MAX) or EVENTS_A_PAGE,
     )
-    return json(page)
+    return json(msgspec.structs.replace(page, events=tuple(without_values(event) for event in page.events)))
+
+
+def without_values(event: RawRecorded) -> RawRecorded:
+    """The event with the names of its variables only: a value may be a secret."""
+    if not isinstance(env := event.data.get("env"), dict):
+        return event
+    return msgspec.structs.replace(event, data={**event.data, "env": dict.fromkeys(env, "***")})
 
 
 def _stream(request: Request) -> Stream | None:
