@@ -228,6 +228,15 @@ async def test_events_are_replayed_from_a_position(house: House) -> None:
     assert {event["type"] for event in typed["events"]} == {"pipeline.defined"}
 
 
+async def test_events_name_variables_and_tell_no_value(house: House) -> None:
+    await house.pipeline()
+    asked = {"env": {"TOKEN": "not-for-everybody"}}
+    assert (await house.client.post("/api/pipelines/sales/run", json=asked)).status_code == 202
+    replay = await house.client.get("/api/events?type=run.requested")
+    assert "not-for-everybody" not in replay.text
+    assert replay.json()["events"][0]["data"]["env"]["TOKEN"] == "***"
+
+
 async def test_a_replay_that_cannot_be_meant_is_a_bad_request(house: House) -> None:
     for query in ("after=x", "after=-1", "limit=0", "limit=1001", "stream=nodash", "type=" + "x" * 201):
         assert (await house.client.get(f"/api/events?{query}")).status_code == 400, query
