@@ -6,7 +6,7 @@ import asyncio
 import importlib
 import sys
 
-NAMES = ("start", "flood", "append", "rebuild", "memory", "recover")
+NAMES = ("start", "flood", "append", "rebuild", "memory", "recover", "million")
 
 
 def main() -> None:
